@@ -1,0 +1,239 @@
+"""Every error arriero raises on purpose.
+
+::
+
+    ArrieroError
+    ├─ RequestError (ValueError)                 rejected before a byte was sent
+    │  └─ MissingExtra (ImportError)             an optional dependency is not installed
+    ├─ TransportError                            no usable answer
+    │  ├─ ConnectFailed (ConnectionError)        request not sent: always safe to retry
+    │  ├─ ConnectionLost (ConnectionError)       sent, answer unknown: safe if repeatable
+    │  └─ ClientClosed                           the client was closed
+    ├─ DeadlineExceeded (TimeoutError)           a time budget ran out
+    ├─ CallCancelled                             the stream was cancelled from elsewhere
+    ├─ ResponseError                             the server said no
+    │  ├─ StatusError                            an answer outside 200-299
+    │  │  ├─ BadRequest                          400: fix the call
+    │  │  │  ├─ CapabilityError                  the model cannot do this
+    │  │  │  └─ ContextOverflow                  prompt longer than the context
+    │  │  ├─ AccessDenied                        401, 403
+    │  │  ├─ NotFound                            404 of anything
+    │  │  │  └─ ModelNotFound                    404 of a model
+    │  │  ├─ RateLimited                         429
+    │  │  └─ ServerError                         500-599
+    │  │     └─ ServerBusy                       503
+    │  └─ StreamFailed                           an error line inside a 200 answer
+    ├─ ProtocolError (ValueError)                the answer breaks the protocol
+    │  └─ StreamIncomplete                       the stream ended before it was done
+    └─ ParseError (ValueError)                   structured output does not fit its type
+
+`RequestError` and `ResponseError` are the names the `ollama` package uses; handlers
+written for it keep working. The builtin bases are what a caller would guess.
+
+Every error carries the facts of `ArrieroError`; all of them survive pickling.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+Phase: TypeAlias = Literal["prepare", "connect", "send", "head", "first_token", "body"]
+"""How far a call got: before sending; TCP and TLS; sending the request; waiting for the
+status line; waiting for the first record of a stream; reading the rest."""
+
+
+class ArrieroError(Exception):
+    """Anything arriero raises on purpose.
+
+    Attributes:
+        call: Method and path, such as ``POST /api/chat``; empty if none was built.
+        host: Origin the call went to, without credentials; empty if none was chosen.
+        phase: How far the call got, see `Phase`.
+        attempts: How often the request was sent, or tried to be; 0 if never.
+        retryable: True if repeating the call cannot do harm and may help.
+        partial: What arrived before the failure, accumulated like a whole answer;
+            None if nothing did.
+    """
+
+    call: str = ""
+    host: str = ""
+    phase: Phase = "prepare"
+    attempts: int = 0
+    retryable: bool = False
+    partial: Any = None
+
+    def __str__(self) -> str:
+        where = " ".join(part for part in (self.call, f"({self.host})" if self.host else "") if part)
+        message = super().__str__()
+        return f"{where}: {message}" if where else message
+
+
+class RequestError(ArrieroError, ValueError):
+    """The call was refused before a byte was sent: an argument is wrong or missing.
+
+    Attributes:
+        error: What is wrong and what to write instead.
+    """
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class MissingExtra(RequestError, ImportError):
+    """A feature needs a package that is not installed; the message names the extra."""
+
+
+class TransportError(ArrieroError):
+    """The network gave no usable answer."""
+
+
+class ConnectFailed(TransportError, ConnectionError):
+    """No connection could be made. The request was not sent, so a retry is safe."""
+
+    retryable = True
+
+
+class ConnectionLost(TransportError, ConnectionError):
+    """The connection broke after the request was sent; whether it ran is unknown."""
+
+
+class ClientClosed(TransportError, RuntimeError):
+    """The client was closed before or during the call."""
+
+
+class DeadlineExceeded(ArrieroError, TimeoutError):
+    """A time budget of `arriero.Timeouts` ran out.
+
+    Attributes:
+        budget: Which one: ``connect_s``, ``first_token_s``, ``idle_s`` or ``total_s``.
+        limit_s: Its value in seconds.
+    """
+
+    def __init__(self, budget: str, limit_s: float) -> None:
+        super().__init__(budget, limit_s)
+        self.budget = budget
+        self.limit_s = limit_s
+
+    def __str__(self) -> str:
+        where = f"{self.call} ({self.host}): " if self.call else ""
+        return f"{where}{self.budget}={self.limit_s:g} ran out in phase {self.phase!r}"
+
+
+class CallCancelled(ArrieroError):
+    """`cancel()` was called on the stream, from another thread or task."""
+
+
+class ResponseError(ArrieroError):
+    """The server answered, and the answer is an error.
+
+    Attributes:
+        error: The server's own text, unwrapped from its JSON.
+        status_code: HTTP status; -1 for an error inside a stream, where the wire
+            carries none.
+        status: The same number.
+        headers: Response headers, lower-case names; empty for an error in a stream.
+        body: The whole error body, decoded if it was JSON, else text.
+        detail_type: The inference engine's own error type, such as
+            ``exceed_context_size_error``; None if it gave none.
+        signin_url: Where to sign in, if a 401 named a place.
+        retry_after_s: Seconds to wait, if the answer named them.
+    """
+
+    headers: dict[str, str]
+    body: object = None
+    detail_type: str | None = None
+    signin_url: str | None = None
+    retry_after_s: float | None = None
+
+    def __init__(self, error: str, status_code: int = -1) -> None:
+        super().__init__(error, status_code)
+        self.error = error
+        self.status_code = status_code
+        self.headers = {}
+
+    @property
+    def status(self) -> int:
+        """The HTTP status, as `status_code`."""
+        return self.status_code
+
+    def __str__(self) -> str:
+        # Word for word what the `ollama` package prints: logs are matched on it.
+        return f"{self.error} (status code: {self.status_code})"
+
+
+class StatusError(ResponseError):
+    """The server answered outside 200-299."""
+
+
+class BadRequest(StatusError):
+    """400: the request is wrong; repeating it changes nothing."""
+
+
+class CapabilityError(BadRequest):
+    """The model cannot do what was asked: chat, tools, thinking, insert or images."""
+
+
+class ContextOverflow(BadRequest):
+    """The prompt is longer than the model's context; shorten it or raise ``num_ctx``."""
+
+
+class AccessDenied(StatusError):
+    """401 or 403: not signed in, not allowed, or refused by the server's host guard."""
+
+
+class NotFound(StatusError):
+    """404: there is no such thing on this server."""
+
+
+class ModelNotFound(NotFound):
+    """404 of a model: pull it first, or mend the name."""
+
+
+class RateLimited(StatusError):
+    """429: too many requests; see `retry_after_s`."""
+
+    retryable = True
+
+
+class ServerError(StatusError):
+    """500-599: the server failed."""
+
+
+class ServerBusy(ServerError):
+    """503: the server's queue is full; try again later."""
+
+    retryable = True
+
+
+class StreamFailed(ResponseError):
+    """The server reported an error inside an answer that had begun with status 200."""
+
+
+class ProtocolError(ArrieroError, ValueError):
+    """The answer breaks the protocol: no JSON, wrong types, an endless line."""
+
+
+class StreamIncomplete(ProtocolError):
+    """The stream ended without its last record; `partial` holds what arrived."""
+
+
+class ParseError(ArrieroError, ValueError):
+    """The model's text does not fit the type given as ``format``.
+
+    Attributes:
+        text: The whole text the model gave.
+        reason: Where it does not fit.
+        response: The response it came in.
+    """
+
+    response: Any = None
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(reason, text)
+        self.reason = reason
+        self.text = text
+
+    def __str__(self) -> str:
+        where = f"{self.call}: " if self.call else ""
+        return f"{where}the answer does not fit its format: {self.reason}"
