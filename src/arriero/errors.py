@@ -63,7 +63,9 @@ class ArrieroError(Exception):
     partial: Any = None
 
     def __str__(self) -> str:
-        where = " ".join(part for part in (self.call, f"({self.host})" if self.host else "") if part)
+        where = " ".join(
+            part for part in (self.call, f"({self.host})" if self.host else "") if part
+        )
         message = super().__str__()
         return f"{where}: {message}" if where else message
 

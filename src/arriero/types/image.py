@@ -1,0 +1,19 @@
+"""Images given to vision models."""
+
+from pathlib import Path
+from typing import Any
+
+from arriero.types.record import Record
+
+
+class Image(Record):
+    """An image by path, raw bytes, base64 text, data URI, file object or PIL image."""
+
+    value: Any
+    """`str` (path, base64 or ``data:`` URI), `bytes`, `pathlib.Path`, a binary file object
+    or a PIL image. Read when the request is sent, not before."""
+
+    def __repr__(self) -> str:
+        value = self.value
+        shown = repr(value) if isinstance(value, Path) else type(value).__name__
+        return f"Image({shown})"
