@@ -1,0 +1,59 @@
+"""An HTTP exchange as plain values, and the faults a transport may report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from arriero.errors import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """A request body that is read from disk while it is sent, never held in memory."""
+
+    path: str
+    size: int
+    """Bytes, sent as ``Content-Length``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a transport sends, word for word."""
+
+    method: str
+    url: str
+    """Absolute, without credentials and fragment."""
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | FileBody | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        if isinstance(self.body, FileBody):
+            return self.body.size
+        return len(self.body or b"")
+
+
+FaultKind: TypeAlias = Literal["connect", "lost", "timeout", "protocol", "closed"]
+"""``connect``: no connection, nothing sent. ``lost``: broke after that. ``timeout``: took
+too long. ``protocol``: the peer does not speak HTTP. ``closed``: our own side closed it."""
+
+
+class Fault(Exception):  # noqa: N818  # internal: the core turns it into a public error
+    """A transport could not do what it was asked to.
+
+    Attributes:
+        kind: See `FaultKind`.
+        phase: How far it got.
+        reason: The cause in a few words, without credentials.
+        reused: True if the connection had served an earlier request, so that the server
+            may have closed it while idle.
+    """
+
+    def __init__(self, kind: FaultKind, phase: Phase, reason: str, *, reused: bool = False) -> None:
+        super().__init__(kind, phase, reason)
+        self.kind: FaultKind = kind
+        self.phase: Phase = phase
+        self.reason = reason
+        self.reused = reused

@@ -1,0 +1,1 @@
+"""Adapters to HTTP libraries: the only place that imports one."""
