@@ -68,6 +68,8 @@ class Tls:
     password: str | None = dataclasses.field(default=None, repr=False)
     """Password of the key."""
     minimum_version: Literal["1.2", "1.3"] = "1.2"
+    context: object | None = dataclasses.field(default=None, repr=False)
+    """A ready-made `ssl.SSLContext`, used as it is; the fields above are then not."""
 
     def __post_init__(self) -> None:
         if self.key is not None and self.cert is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -35,12 +36,34 @@ class Request:
         return len(self.body or b"")
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status line and headers of an answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Lower-case names."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpInfo:
+    """How an answer came."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Lower-case names."""
+    url: str
+    """Where it came from, after redirects."""
+    attempts: int
+    """How often the request was sent."""
+
+
 FaultKind: TypeAlias = Literal["connect", "lost", "timeout", "protocol", "closed"]
 """``connect``: no connection, nothing sent. ``lost``: broke after that. ``timeout``: took
 too long. ``protocol``: the peer does not speak HTTP. ``closed``: our own side closed it."""
 
 
-class Fault(Exception):  # noqa: N818  # internal: the core turns it into a public error
+class Fault(Exception):  # internal: the core turns it into a public error
     """A transport could not do what it was asked to.
 
     Attributes:

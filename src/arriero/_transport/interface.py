@@ -8,7 +8,8 @@ Times are absolute, by `time.monotonic`; None has no limit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +25,39 @@ class TransportSettings:
     pool: Pool = Pool()  # noqa: RUF009  # frozen
     proxy: str | None = None
     """URL of the proxy all requests go through, credentials included; None has none."""
+
+
+class AbortHandle:
+    """Lets another thread end an exchange whose answer is not there yet.
+
+    Waiting for the head may take minutes, while a model loads; `abort` ends it at once.
+    """
+
+    __slots__ = ("_abort", "_lock", "aborted")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._abort: Callable[[], None] | None = None
+        self.aborted = False
+
+    def attach(self, abort: Callable[[], None]) -> None:
+        """Name what closes the socket; called by the transport as soon as it has one.
+
+        If `abort` was called before, the socket is closed now.
+        """
+        with self._lock:
+            self._abort = abort
+            aborted = self.aborted
+        if aborted:
+            abort()
+
+    def abort(self) -> None:
+        """Close the socket at once, or as soon as there is one."""
+        with self._lock:
+            self.aborted = True
+            abort = self._abort
+        if abort is not None:
+            abort()
 
 
 class Answer(Protocol):
@@ -66,7 +100,14 @@ class Answer(Protocol):
 class Transport(Protocol):
     """Sends requests, blocking. Safe to share between threads."""
 
-    def open(self, request: Request, *, connect_until: float | None, until: float | None) -> Answer:
+    def open(
+        self,
+        request: Request,
+        *,
+        connect_until: float | None,
+        until: float | None,
+        handle: AbortHandle | None = None,
+    ) -> Answer:
         """Send `request` and read the head of the answer.
 
         Args:
@@ -74,6 +115,8 @@ class Transport(Protocol):
             connect_until: When to give up waiting for a pooled connection, TCP and TLS.
             until: When to give up altogether; never earlier than what it allows,
                 whether the peer hangs or trickles.
+            handle: Gets what closes the socket as soon as there is a socket, so that
+                another thread can end the wait; the Fault is then of kind ``closed``.
 
         Raises:
             Fault: with phase ``connect``, ``send`` or ``head``. Nothing stays open.

@@ -86,6 +86,14 @@ class Record(
         except KeyError:
             raise AttributeError(f"{type(self).__name__!r} has no field {name!r}") from None
 
+    @property
+    def http(self) -> Any:
+        """Status, headers, URL and attempts of the answer this came in, as `HttpInfo`.
+
+        None on values that are no whole answer; a stream has its own ``http``.
+        """
+        return self.__dict__.get("_http")
+
     # Mapping
 
     def __getitem__(self, key: str) -> Any:

@@ -1,0 +1,1 @@
+"""Arguments into calls, one module a resource. What is wrong with them is said here."""

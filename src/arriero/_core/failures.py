@@ -1,0 +1,69 @@
+"""From what a transport reports to what a caller can act on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arriero._core.http import Fault
+from arriero.errors import (
+    ArrieroError,
+    ClientClosed,
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    ProtocolError,
+)
+
+if TYPE_CHECKING:
+    from arriero.settings import Timeouts
+
+
+def error_of_fault(
+    fault: Fault, timeouts: Timeouts, *, spent_s: float, streaming: bool
+) -> ArrieroError:
+    """Make the error of a fault.
+
+    Args:
+        fault: What the transport reported.
+        timeouts: The call's budgets.
+        spent_s: Seconds since the call began.
+        streaming: True once records have arrived, so that the idle budget counts.
+    """
+    error = _error(fault, timeouts, spent_s, streaming)
+    error.phase = fault.phase
+    return error
+
+
+def _error(fault: Fault, timeouts: Timeouts, spent_s: float, streaming: bool) -> ArrieroError:
+    if fault.kind == "timeout":
+        budget = _budget(fault, timeouts, spent_s, streaming)
+        error = DeadlineExceeded(budget, getattr(timeouts, budget) or 0.0)
+        error.retryable = budget == "connect_s"
+        return error
+    if fault.kind == "connect":
+        return ConnectFailed(fault.reason)
+    if fault.kind == "protocol":
+        return ProtocolError(fault.reason)
+    if fault.kind == "closed":
+        return ClientClosed(fault.reason)
+    return ConnectionLost(fault.reason)
+
+
+_EARLY_S = 0.005
+"""A deadline may be seen to pass a little before the clock says so."""
+
+
+def _budget(fault: Fault, timeouts: Timeouts, spent_s: float, streaming: bool) -> str:
+    if timeouts.total_s is not None and spent_s >= timeouts.total_s - _EARLY_S:
+        return "total_s"
+    if fault.phase == "connect" and timeouts.connect_s is not None:
+        return "connect_s"
+    return "idle_s" if streaming else "first_token_s"
+
+
+def described(error: ArrieroError, *, call: str, host: str, attempts: int) -> ArrieroError:
+    """Write onto `error` which call it belongs to, and give it back."""
+    error.call = call
+    error.host = host
+    error.attempts = attempts
+    return error

@@ -1,0 +1,300 @@
+"""The way of a call from arguments to answer, as generators over effects.
+
+`opened` is what every call goes through: prepare, send, follow redirects, repeat what was
+lost on a stale connection, turn an error answer into an error. It leaves a good answer
+open. `whole` reads and decodes it; a stream is read by `arriero._core.reading` instead,
+without this trampoline.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from arriero._core.calls import Call
+from arriero._core.completion import is_complete
+from arriero._core.effects import Authorize, Drop, LoadImage, Operation, ReadBody, Send
+from arriero._core.failures import described, error_of_fault
+from arriero._core.host import Base, origin_of, redirected
+from arriero._core.http import Fault, Head, HttpInfo, Request
+from arriero._core.images import ImagePath, loaded
+from arriero._core.replies import error_of_reply
+from arriero.errors import ArrieroError, ParseError, ProtocolError, RequestError, StreamIncomplete
+from arriero.settings import Timeouts
+from arriero.types.chat import ChatResponse, GenerateResponse
+from arriero.types.record import Record
+
+T = TypeVar("T")
+
+MAX_REDIRECTS = 5
+"""Browsers follow 20; a model server behind a proxy needs one or two."""
+
+MAX_STALE = 3
+"""How many stale connections in a row a call gets past before it gives up."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a client knows of its server; the same for all of its calls."""
+
+    base: Base
+    headers: Headers
+    """For every request; lower-case names."""
+    user_agent: str
+    timeouts: Timeouts
+    clock: Callable[[], float]
+    authorization: str | None = None
+    """Value of the header, fixed; only ever sent to `base`."""
+    has_token_provider: bool = False
+    """True if the token is asked for by an effect instead."""
+    follow_redirects: bool = True
+    max_line_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far one call has got."""
+
+    started_s: float
+    timeouts: Timeouts
+    url: str = ""
+    host: str = ""
+    attempts: int = 0
+    until: float | None = None
+    """When the whole answer, or the first record, must be here."""
+
+
+def begun(call: Call[Any], target: Target) -> Progress:
+    """Start the clock of a call."""
+    timeouts = call.timeouts or target.timeouts
+    if call.patient and call.timeouts is None:
+        timeouts = dataclasses.replace(timeouts, first_token_s=None)
+    return Progress(started_s=target.clock(), timeouts=timeouts)
+
+
+def whole(call: Call[T], target: Target) -> Operation[T]:
+    """Make a call and give its whole answer."""
+    progress = begun(call, target)
+    head = yield from opened(call, target, progress)
+    try:
+        body = yield ReadBody(progress.until)
+    except Fault as fault:
+        raise failure(call, target, progress, fault) from fault
+    try:
+        made = _made(call, head, body)
+    except ArrieroError as error:
+        described(error, call=call.name, host=progress.host, attempts=progress.attempts)
+        raise
+    if isinstance(made, Record):
+        cast("dict[str, Any]", made.__dict__)["_http"] = info(head, progress)
+    return made
+
+
+def _made(call: Call[T], head: Head, body: bytes) -> T:
+    if call.whole is not None:
+        return call.whole(head, body)
+    assert call.decoder is not None
+    if not body.strip():
+        raise ProtocolError(f"status {head.status} with an empty body where JSON was due")
+    record = call.decoder.decode(body)
+    if not is_complete(record):
+        error = StreamIncomplete("the server stopped before the answer was done")
+        error.partial = record
+        error.phase = "body"
+        raise error
+    if call.parse is not None:
+        attach_parsed(call.parse, record)
+    return cast("T", record)
+
+
+def attach_parsed(parse: Callable[[str], Any], record: Record) -> None:
+    """Make the object from the answer's text, reachable as ``record.parsed``.
+
+    Raises:
+        ParseError: the text does not fit; the record is attached.
+    """
+    if isinstance(record, ChatResponse):
+        text, has_calls = record.message.content or "", bool(record.message.tool_calls)
+    elif isinstance(record, GenerateResponse):
+        text, has_calls = record.response or "", bool(record.tool_calls)
+    else:
+        return
+    if record.done_reason in ("load", "unload") or (has_calls and not text):
+        return
+    try:
+        parsed = parse(text)
+    except ParseError as error:
+        error.response = error.partial = record
+        raise
+    cast("dict[str, Any]", record.__dict__)["_parsed"] = parsed
+
+
+def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Head]:
+    """Send the request until a good answer is open, and give its head."""
+    request = yield from _request(call, target)
+    progress.url, progress.host = request.url, origin_of(request.url)
+    stale = redirects = 0
+    while True:
+        progress.attempts += 1
+        timeouts, now = progress.timeouts, target.clock()
+        progress.until = earliest(now, timeouts.first_token_s, progress.started_s, timeouts.total_s)
+        try:
+            head: Head = yield Send(request, timeouts.connect_s, progress.until)
+        except Fault as fault:
+            if fault.reused and fault.kind == "lost" and stale < MAX_STALE and _repeatable(call):
+                stale += 1
+                continue
+            raise failure(call, target, progress, fault) from fault
+        if head.status in _REDIRECTS and target.follow_redirects and "location" in head.headers:
+            yield Drop()
+            redirects += 1
+            request = _followed(call, target, progress, request, head, redirects)
+            continue
+        if call.any_status or 200 <= head.status < 300 or head.status in call.accept_status:
+            return head
+        if call.repeat == "delete" and stale and head.status == 404:
+            return head  # the first one worked, its answer was lost
+        try:
+            body = yield ReadBody(progress.until)
+        except Fault:
+            body = b""  # the status says more than the loss of its text
+        error = error_of_reply(head.status, head.headers, body)
+        error.phase = "head"
+        raise described(error, call=call.name, host=progress.host, attempts=progress.attempts)
+
+
+def _repeatable(call: Call[Any]) -> bool:
+    return call.repeat != "unsent"
+
+
+def _request(call: Call[Any], target: Target) -> Operation[Request]:
+    for slot in call.slots:
+        try:
+            data = yield LoadImage(slot.source)
+        except OSError as cause:
+            slot.images[slot.index] = _text_instead(slot.source, cause)
+        else:
+            slot.images[slot.index] = loaded(data)
+    body = call.content
+    if call.body is not None:
+        try:
+            body = msgspec.json.encode(call.body)
+        except (TypeError, ValueError, OverflowError, RecursionError) as cause:
+            raise described(
+                RequestError(f"an argument cannot be written as JSON: {cause}"),
+                call=call.name,
+                host="",
+                attempts=0,
+            ) from cause
+    authorization = target.authorization
+    if target.has_token_provider and call.base is None:
+        authorization = f"Bearer {(yield Authorize())}"
+    return Request(
+        method=call.method,
+        url=(call.base or target.base).join(call.path),
+        headers=_headers(call, target, authorization, has_json=call.body is not None),
+        body=body,
+    )
+
+
+def _text_instead(source: Any, cause: OSError) -> str:
+    if isinstance(source, ImagePath):
+        if source.text is not None:
+            return source.text
+        raise RequestError(f"image {source.path!r} cannot be read: {cause.strerror}") from cause
+    raise RequestError(f"an image file cannot be read: {cause}") from cause
+
+
+def _headers(
+    call: Call[Any], target: Target, authorization: str | None, *, has_json: bool
+) -> Headers:
+    made: dict[str, str] = {
+        "accept": "application/x-ndjson" if call.stream else "application/json",
+        "user-agent": target.user_agent,
+    }
+    if has_json:
+        made["content-type"] = "application/json"
+    if call.base is None:
+        if authorization is not None:
+            made["authorization"] = authorization
+        made.update(target.headers)
+    for name, value in call.headers.items():
+        made[name.lower()] = value
+    return tuple(made.items())
+
+
+_OUR_OWN = frozenset({"accept", "user-agent", "content-type"})
+"""Headers that may follow a redirect to another origin: they hold nothing of the user's."""
+
+
+def _followed(
+    call: Call[Any],
+    target: Target,
+    progress: Progress,
+    request: Request,
+    head: Head,
+    redirects: int,
+) -> Request:
+    """Give the request a redirect asks for: method and body stay, secrets only at home.
+
+    A 303 is the exception, by definition a GET. The `ollama` package turns 301 and 302
+    into GET too, which the server refuses.
+    """
+    try:
+        if redirects > MAX_REDIRECTS:
+            raise ProtocolError(f"more than {MAX_REDIRECTS} redirects, the last to {request.url}")
+        try:
+            url = redirected(request.url, head.headers["location"])
+        except ValueError as cause:
+            raise ProtocolError(str(cause)) from cause
+    except ProtocolError as error:
+        described(error, call=call.name, host=progress.host, attempts=progress.attempts)
+        raise
+    headers, origin = request.headers, origin_of(url)
+    if origin != progress.host:
+        headers = tuple(item for item in headers if item[0] in _OUR_OWN)
+    progress.url, progress.host = url, origin
+    if head.status == 303 and request.method != "HEAD":
+        headers = tuple(item for item in headers if item[0] != "content-type")
+        return Request("GET", url, headers, None)
+    return Request(request.method, url, headers, request.body)
+
+
+def failure(
+    call: Call[Any],
+    target: Target,
+    progress: Progress,
+    fault: Fault,
+    *,
+    streaming: bool = False,
+) -> ArrieroError:
+    """Make the error of a fault in this call."""
+    spent_s = target.clock() - progress.started_s
+    error = error_of_fault(fault, progress.timeouts, spent_s=spent_s, streaming=streaming)
+    if fault.kind == "lost" and not streaming:
+        error.retryable = _repeatable(call)
+    return described(error, call=call.name, host=progress.host, attempts=progress.attempts)
+
+
+def info(head: Head, progress: Progress) -> HttpInfo:
+    """Give what is told of an answer."""
+    return HttpInfo(head.status, head.headers, progress.url, progress.attempts)
+
+
+def earliest(
+    now: float, part_s: float | None, started: float, total_s: float | None
+) -> float | None:
+    """Give the earlier of two deadlines; None if neither is set."""
+    part = None if part_s is None else now + part_s
+    total = None if total_s is None else started + total_s
+    if part is None:
+        return total
+    return part if total is None else min(part, total)

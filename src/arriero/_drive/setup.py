@@ -1,0 +1,272 @@
+"""From a client's arguments and the environment to what its calls need. Without colour."""
+
+from __future__ import annotations
+
+import difflib
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from arriero import __version__
+from arriero._core.api.service import CLOUD
+from arriero._core.host import Base, basic_auth, parse_host
+from arriero._core.ndjson import DEFAULT_MAX_LINE_BYTES
+from arriero._core.operations import Headers, Target
+from arriero._core.proxy import proxy_for
+from arriero._transport.interface import TransportSettings
+from arriero.errors import RequestError
+from arriero.settings import Auth, Pool, Timeouts, Tls
+
+
+class Unset:
+    """Type of `UNSET`: None means something else."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset()
+
+_TRANSLATED = {"verify", "cert", "limits", "trust_env", "proxies", "cookies", "params", "http1"}
+"""httpx keyword arguments that every transport honours."""
+
+_HTTPX_ONLY = {
+    "transport",
+    "mounts",
+    "event_hooks",
+    "http2",
+    "default_encoding",
+    "max_redirects",
+    "app",
+}
+"""httpx keyword arguments that only an httpx client can honour: one is then made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a client is made of."""
+
+    target: Target
+    transport: TransportSettings
+    token_provider: Callable[[], Any] | None
+    api_key: str | None
+    """Key for ollama.com."""
+    httpx_options: Mapping[str, Any] | None
+    """Arguments for an httpx client to be made; None uses the default transport."""
+
+
+def setup(
+    host: str | None,
+    *,
+    environ: Mapping[str, str],
+    headers: Mapping[str, str] | None = None,
+    timeout: Any = UNSET,
+    timeouts: Timeouts | None = None,
+    auth: Auth | Any | None = None,
+    tls: Tls | None = None,
+    proxy: Any = None,
+    pool: Pool | None = None,
+    follow_redirects: bool = True,
+    max_line_bytes: int | None = None,
+    httpx_arguments: Mapping[str, Any] | None = None,
+) -> Setup:
+    """Check and combine everything a client is configured with.
+
+    Raises:
+        RequestError: an argument is wrong, unknown, or contradicts another.
+    """
+    arguments = dict(httpx_arguments or {})
+    _refuse_unknown(arguments)
+    base = parse_host(host or environ.get("OLLAMA_HOST"))
+    base = _with_params(base, arguments.pop("params", None))
+    api_key = environ.get("OLLAMA_API_KEY") or None
+    own_headers = _headers(headers, arguments.pop("cookies", None))
+    needs_httpx = _needs_httpx(arguments, auth, proxy)
+    authorization, provider = _authorization(auth, base, api_key)
+    target = Target(
+        base=base,
+        headers=own_headers,
+        user_agent=_user_agent(),
+        timeouts=_timeouts(timeout, timeouts),
+        clock=time.monotonic,
+        authorization=authorization,
+        has_token_provider=provider is not None,
+        follow_redirects=bool(follow_redirects),
+        max_line_bytes=max_line_bytes or DEFAULT_MAX_LINE_BYTES,
+    )
+    options = dict(arguments)
+    if needs_httpx:
+        options.update({"auth": auth} if _is_httpx_auth(auth) else {})
+        options.update({"proxy": proxy} if proxy is not None else {})
+    trust_env = bool(arguments.pop("trust_env", True))
+    chosen = proxy if isinstance(proxy, str) else _proxy_of(arguments.pop("proxies", None), base)
+    if chosen is None and trust_env and not needs_httpx:
+        chosen = proxy_for(base.url, environ)
+    settings = TransportSettings(
+        tls=_tls(tls, arguments), pool=_pool(pool, arguments.get("limits")), proxy=chosen
+    )
+    return Setup(target, settings, provider, api_key, options if needs_httpx else None)
+
+
+def _refuse_unknown(arguments: Mapping[str, Any]) -> None:
+    known = _TRANSLATED | _HTTPX_ONLY
+    for name in arguments:
+        if name == "base_url":
+            raise RequestError("Client takes host=, not base_url=")
+        if name not in known:
+            near = difflib.get_close_matches(name, [*known, *_OWN], 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise RequestError(f"Client has no argument {name!r}{hint}")
+
+
+_OWN = (
+    "host",
+    "headers",
+    "timeout",
+    "timeouts",
+    "auth",
+    "tls",
+    "proxy",
+    "pool",
+    "follow_redirects",
+    "max_line_bytes",
+    "http_client",
+)
+
+
+def _needs_httpx(arguments: Mapping[str, Any], auth: Any, proxy: Any) -> bool:
+    given = {name for name in _HTTPX_ONLY & arguments.keys() if arguments[name]}
+    return bool(given) or _is_httpx_auth(auth) or not isinstance(proxy, str | None)
+
+
+def _is_httpx_auth(auth: Any) -> bool:
+    return hasattr(auth, "auth_flow")
+
+
+def _with_params(base: Base, params: Any) -> Base:
+    if not params:
+        return base
+    from urllib.parse import urlencode
+
+    query = params if isinstance(params, str) else urlencode(params, doseq=True)
+    return Base(
+        base.origin, base.path, "&".join(filter(None, (base.query, query))), base.credentials
+    )
+
+
+def _headers(headers: Mapping[str, str] | None, cookies: Any) -> Headers:
+    made: dict[str, str] = {}
+    for name, value in (headers or {}).items():
+        text = str(value)
+        if "\r" in text or "\n" in text:
+            raise RequestError(f"headers[{name!r}] holds a line break")
+        made[name.lower()] = text
+    if cookies:
+        pairs = dict(cast("Mapping[str, str]", cookies))
+        made["cookie"] = "; ".join(f"{name}={value}" for name, value in pairs.items())
+    return tuple(made.items())
+
+
+def _authorization(
+    auth: Any, base: Base, api_key: str | None
+) -> tuple[str | None, Callable[[], Any] | None]:
+    if auth is None:
+        if base.credentials:
+            return base.credentials, None
+        at_home = api_key is not None and base.origin == CLOUD.origin
+        return (f"Bearer {api_key}" if at_home else None), None
+    if isinstance(auth, str):
+        return f"Bearer {auth}", None
+    if isinstance(auth, tuple):
+        pair = cast("tuple[Any, ...]", auth)
+        if len(pair) == 2:
+            return basic_auth(str(pair[0]), str(pair[1])), None
+    if _is_httpx_auth(auth):
+        return None, None
+    if callable(auth):
+        return None, auth
+    raise RequestError(
+        "auth: a token, a (user, password) pair, or a callable that gives a token,"
+        f" not {type(auth).__name__}"
+    )
+
+
+def _timeouts(timeout: Any, timeouts: Timeouts | None) -> Timeouts:
+    if timeouts is not None:
+        if not isinstance(timeout, Unset):
+            raise RequestError("timeout or timeouts, not both")
+        return timeouts
+    if isinstance(timeout, Unset):
+        return Timeouts()
+    return timeouts_of(timeout)
+
+
+def timeouts_of(timeout: Any) -> Timeouts:
+    """Give the budgets that an httpx ``timeout`` argument stands for.
+
+    A number limits connecting and each silence, as it does there; `total_s` stays open.
+
+    Raises:
+        RequestError: neither a number, a tuple, an `httpx.Timeout` nor None.
+    """
+    if timeout is None:
+        return Timeouts.none()
+    if isinstance(timeout, Timeouts):
+        return timeout
+    if isinstance(timeout, int | float) and not isinstance(timeout, bool):
+        return Timeouts(connect_s=timeout, first_token_s=timeout, idle_s=timeout)
+    if isinstance(timeout, tuple):
+        parts = cast("tuple[Any, ...]", timeout)
+        if len(parts) >= 2:
+            return Timeouts(connect_s=parts[0], first_token_s=parts[1], idle_s=parts[1])
+    if hasattr(timeout, "connect") and hasattr(timeout, "read"):
+        return Timeouts(connect_s=timeout.connect, first_token_s=timeout.read, idle_s=timeout.read)
+    raise RequestError(f"timeout: seconds, an httpx.Timeout or None, not {timeout!r}")
+
+
+def _tls(tls: Tls | None, arguments: Mapping[str, Any]) -> Tls | None:
+    verify, cert = arguments.get("verify", True), arguments.get("cert")
+    if tls is not None:
+        if verify is not True or cert is not None:
+            raise RequestError("tls or verify/cert, not both")
+        return tls
+    if verify is True and cert is None:
+        return None
+    parts: tuple[Any, ...] = (cert,) if isinstance(cert, str) else tuple(cert or ())
+    own = dict(zip(("cert", "key", "password"), parts, strict=False))
+    if isinstance(verify, bool):
+        return Tls(verify=verify, **own)
+    if hasattr(verify, "wrap_socket"):
+        return Tls(context=verify, **own)
+    return Tls(ca=verify, **own)
+
+
+def _pool(pool: Pool | None, limits: Any) -> Pool:
+    if pool is not None:
+        return pool
+    if limits is None:
+        return Pool()
+    keep = limits.max_keepalive_connections
+    return Pool(
+        max_connections=limits.max_connections,
+        keep_idle=Pool.keep_idle if keep is None else keep,
+    )
+
+
+def _proxy_of(proxies: Any, base: Base) -> str | None:
+    """Give the proxy that an older httpx's ``proxies`` argument names for `base`."""
+    if proxies is None or isinstance(proxies, str):
+        return proxies
+    scheme = base.origin.partition(":")[0]
+    mapping = cast("Mapping[str, str | None]", proxies)
+    for key in (f"{scheme}://", scheme, "all://", "all"):
+        if mapping.get(key):
+            return mapping[key]
+    return None
+
+
+def _user_agent() -> str:
+    system, machine = platform.system().lower(), platform.machine()
+    return f"arriero/{__version__} ({machine} {system}) Python/{platform.python_version()}"
