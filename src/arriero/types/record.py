@@ -442,13 +442,16 @@ class _Dump(msgspec.Struct, frozen=True):
     by_alias: bool = False
     skip_none: bool = False
     skip_defaults: bool = False
+    keeps_unknown_none: bool = False
+    """A null in a field without a name here was written on purpose, as ``"default": null``."""
 
 
-_WIRE = _Dump(by_alias=True, skip_none=True, skip_defaults=False)
+_WIRE = _Dump(by_alias=True, skip_none=True, keeps_unknown_none=True)
 
 
 def to_wire(value: Any) -> Any:
-    """Turn records inside `value` into what is sent: wire names, no None, nothing lost.
+    """Turn records inside `value` into what is sent: wire names, nothing lost. None stands
+    for absent, except in fields this version has no name for.
 
     Mappings and lists are walked; everything else is passed on as it is.
     """
@@ -464,7 +467,11 @@ def _dumped(
     for name, value in Record.__iter__(record):
         if (include is not None and name not in include) or (exclude and name in exclude):
             continue
-        if value is None and how.skip_none:
+        if (
+            value is None
+            and how.skip_none
+            and (name in shape.attributes or not how.keeps_unknown_none)
+        ):
             continue
         if how.skip_defaults and name in defaults and defaults[name] == value:
             continue
