@@ -25,7 +25,8 @@
     │  └─ StreamFailed                           an error line inside a 200 answer
     ├─ ProtocolError (ValueError)                the answer breaks the protocol
     │  └─ StreamIncomplete                       the stream ended before it was done
-    └─ ParseError (ValueError)                   structured output does not fit its type
+    ├─ ParseError (ValueError)                   structured output does not fit its type
+    └─ ToolError                                 a tool the model asked for could not be run
 
 `RequestError` and `ResponseError` are the names the `ollama` package uses; handlers
 written for it keep working. The builtin bases are what a caller would guess.
@@ -239,3 +240,23 @@ class ParseError(ArrieroError, ValueError):
     def __str__(self) -> str:
         where = f"{self.call}: " if self.call else ""
         return f"{where}the answer does not fit its format: {self.reason}"
+
+
+class ToolError(ArrieroError):
+    """A tool call could not be run: unknown name, wrong arguments, or the function raised.
+
+    The text is written for the model: sent back to it, it can mend its call. What the
+    function raised is the `__cause__`.
+
+    Attributes:
+        tool: The name the model called.
+        reason: What went wrong.
+    """
+
+    def __init__(self, tool: str, reason: str) -> None:
+        super().__init__(tool, reason)
+        self.tool = tool
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.tool}: {self.reason}"
