@@ -1,0 +1,235 @@
+"""The models a server knows: names, files, and what can be read from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import RequestError
+from .gguf import Gguf, NotGguf, read_gguf
+from .names import InvalidName, ModelName, parse_name
+from .numbers import parameter_size, shortest_floats
+
+WEIGHTS_SHA256 = "a321c678b966cb1e5fc2d19c62699f080eab0d4745079c025b817d42a52c0db1"
+"""Checksum of the model this package ships; see `tools/mini_model`."""
+
+_POOLING_MEAN = 1
+"""llama.h, LLAMA_POOLING_TYPE_MEAN."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model: a GGUF file under a name.
+
+    Attributes:
+        name: Its complete name.
+        path: The GGUF file.
+        template: Jinja chat template to use instead of the file's own; None keeps that.
+        mean_pooling: Treat the weights as an embedding model that averages over tokens.
+        modified_at_ns: When it came to be, in ns since the epoch.
+    """
+
+    name: ModelName
+    path: Path
+    template: str | None = None
+    mean_pooling: bool = False
+    modified_at_ns: int = 0
+
+    @cached_property
+    def head(self) -> Gguf:
+        """Metadata of the file, read at first use."""
+        head = read_gguf(self.path)
+        if not self.mean_pooling:
+            return head
+        pooled = {f"{head.architecture}.pooling_type": _POOLING_MEAN}
+        return Gguf({**head.metadata, **pooled}, head.tensors)
+
+    @cached_property
+    def chat_template(self) -> str:
+        """The Jinja template in use, or "" if there is none."""
+        return self.template if self.template is not None else self.head.chat_template
+
+    @cached_property
+    def capabilities(self) -> tuple[str, ...]:
+        """What the model can do, in Ollama's words.
+
+        Source: Ollama v0.33.0-rc2, server/images.go Capabilities; the tests on the
+        template are textual there too.
+        """
+        if self.head.of_architecture("pooling_type") is not None:
+            return ("embedding",)
+        text = self.chat_template
+        found = ["completion"]
+        if "tools" in text or "tool_call" in text:
+            found.append("tools")
+        if "<think>" in text and "</think>" in text:
+            found.append("thinking")
+        return tuple(found)
+
+    @property
+    def is_embedding(self) -> bool:
+        """Whether it gives vectors instead of text."""
+        return "embedding" in self.capabilities
+
+    @property
+    def training_context(self) -> int:
+        """Longest context the model was made for, in tokens; 0 if the file does not say."""
+        return int(self.head.of_architecture("context_length") or 0)
+
+    @cached_property
+    def size_bytes(self) -> int:
+        """Size of the file."""
+        return self.path.stat().st_size
+
+    @cached_property
+    def weights_digest(self) -> str:
+        """SHA-256 of the file, 64 hex digits. Reads the whole file once."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the manifest the model would have in a store, 64 hex digits."""
+        layers: list[dict[str, Any]] = [
+            {"mediaType": "application/vnd.ollama.image.model", "digest": self.weights_digest}
+        ]
+        if self.template is not None:
+            text = hashlib.sha256(self.template.encode()).hexdigest()
+            layers.append({"mediaType": "application/vnd.ollama.image.template", "digest": text})
+        if self.mean_pooling:
+            layers.append({"mediaType": "application/vnd.ollama.image.params", "pooling": "mean"})
+        return hashlib.sha256(json.dumps({"layers": layers}).encode()).hexdigest()
+
+    def details(self, *, with_lengths: bool = False) -> dict[str, Any]:
+        """The `details` of tags, ps and show; only tags has the two lengths."""
+        family = self.head.architecture
+        details: dict[str, Any] = {
+            "parent_model": "",
+            "format": "gguf",
+            "family": family,
+            "families": [family],
+            "parameter_size": parameter_size(self.head.parameter_count),
+            "quantization_level": self.head.quantization,
+        }
+        if with_lengths:
+            for key in ("context_length", "embedding_length"):
+                if value := self.head.of_architecture(key):
+                    details[key] = value
+        return details
+
+    def model_info(self, *, verbose: bool) -> dict[str, Any]:
+        """The `model_info` of show: sorted; arrays are null unless `verbose`."""
+        info: dict[str, Any] = {"general.parameter_count": self.head.parameter_count}
+        for key, value in self.head.metadata.items():
+            if key in ("general.name", "tokenizer.chat_template"):
+                continue
+            if isinstance(value, list):
+                info[key] = value if verbose else None
+            else:
+                info[key] = shortest_floats([value])[0] if isinstance(value, float) else value
+        return dict(sorted(info.items()))
+
+
+class Catalogue(Protocol):
+    """Where a server looks models up."""
+
+    def find(self, name: ModelName, *, exact_case: bool = False) -> Model | None:
+        """The model of that name, or None. Case counts only if `exact_case`."""
+        ...
+
+    def models(self) -> Sequence[Model]:
+        """Every model, newest first."""
+        ...
+
+
+class FixedCatalogue:
+    """Models named when the server was made."""
+
+    def __init__(self, models: Iterable[Model]) -> None:
+        self._by_name = {model.name.folded: model for model in models}
+
+    def find(self, name: ModelName, *, exact_case: bool = False) -> Model | None:
+        """Look a name up. See `Catalogue.find`."""
+        model = self._by_name.get(name.folded)
+        if model is None or (exact_case and model.name != name):
+            return None
+        return model
+
+    def models(self) -> Sequence[Model]:
+        """Every model, newest first."""
+        return sorted(self._by_name.values(), key=lambda model: -model.modified_at_ns)
+
+
+def catalogue_of(
+    models: Mapping[str, str | PathLike[str]] | Iterable[str | PathLike[str]] | None,
+) -> FixedCatalogue:
+    """Build the catalogue of a server.
+
+    Args:
+        models: None for the models this package ships; else names and GGUF files, or GGUF
+            files alone, named after the file without its ending. ``mini``, ``mini-think``
+            and ``mini-embed`` in a list mean the shipped ones.
+
+    Raises:
+        RequestError: a name is malformed, or a file is missing or no GGUF file.
+    """
+    shipped = shipped_models()
+    if models is None:
+        return FixedCatalogue(shipped.values())
+    if isinstance(models, Mapping):
+        return FixedCatalogue(_from_file(name, Path(path)) for name, path in models.items())
+    found: list[Model] = []
+    for entry in models:
+        known = shipped.get(str(entry))
+        found.append(known or _from_file(Path(entry).stem, Path(entry)))
+    return FixedCatalogue(found)
+
+
+def shipped_models() -> dict[str, Model]:
+    """The models in this package, by name: one file of weights under three names."""
+    weights = Path(str(resources.files(__package__).joinpath("weights")))
+    path = weights / "mini-q8_0.gguf"
+    thinking = (weights / "template-think.jinja").read_text("utf-8")
+    now_ns = time.time_ns()
+    made = (
+        Model(parse_name("mini"), path, modified_at_ns=now_ns),
+        Model(parse_name("mini-think"), path, template=thinking, modified_at_ns=now_ns),
+        Model(parse_name("mini-embed"), path, mean_pooling=True, modified_at_ns=now_ns),
+    )
+    return {model.name.model: model for model in made}
+
+
+def _from_file(name: str, path: Path) -> Model:
+    try:
+        parsed = parse_name(name)
+    except InvalidName as cause:
+        raise RequestError(
+            f"models: {name!r} is not a model name; use letters, digits, _ - ."
+        ) from cause
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+        changed_ns = path.stat().st_mtime_ns
+    except OSError as cause:
+        raise RequestError(f"models: {name}: cannot read {path}: {cause.strerror}") from cause
+    if magic != b"GGUF":
+        raise RequestError(f"models: {name}: {path} is not a GGUF file")
+    return Model(parsed, path.resolve(), modified_at_ns=changed_ns)
+
+
+__all__ = [
+    "Catalogue",
+    "FixedCatalogue",
+    "Model",
+    "NotGguf",
+    "catalogue_of",
+    "shipped_models",
+]

@@ -1,0 +1,3 @@
+"""What runs a model: the `Engine` protocol, and one module per implementation."""
+
+from __future__ import annotations

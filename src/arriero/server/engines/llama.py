@@ -1,0 +1,379 @@
+"""Models in GGUF files, run by llama.cpp inside this process.
+
+The package `xllamacpp` brings llama.cpp's own server: continuous batching over slots,
+grammars, and the parsing of tool calls and reasoning. Generation goes through its
+in-process entry points. Templates and tokens are only offered by its HTTP side, which
+listens on a loopback port whether one wants it or not; a random key shuts everybody
+else out.
+"""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ...errors import MissingExtra
+from .engine import (
+    Conversation,
+    Delta,
+    Emit,
+    EngineError,
+    Finish,
+    LoadPlan,
+    Sampling,
+    ToolCall,
+)
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+_HTTP_THREADS = 2
+"""Threads of the inner HTTP side; it only serves short template and token calls."""
+
+_QUIET = -1
+"""Below llama.cpp's lowest log level: not even errors go to the standard streams. They
+come back as `EngineError` instead."""
+
+_SAMPLING_NAMES = {
+    "seed": "seed",
+    "temperature": "temperature",
+    "top_k": "top_k",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "typical_p": "typical_p",
+    "repeat_last_n": "repeat_last_n",
+    "repeat_penalty": "repeat_penalty",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "stop": "stop",
+    "num_keep": "n_keep",
+}
+"""Ollama's option names and llama.cpp's request fields."""
+
+
+def load_llama(
+    path: Path,
+    plan: LoadPlan,
+    *,
+    template: str | None = None,
+    embedding: bool = False,
+    mean_pooling: bool = False,
+) -> LlamaEngine:
+    """Load a GGUF file. Blocks, and holds the interpreter lock while llama.cpp reads it.
+
+    Args:
+        path: The file.
+        plan: How to load it.
+        template: Jinja chat template to use instead of the file's own.
+        embedding: Load for vectors instead of text.
+        mean_pooling: Average over tokens where the file names no pooling.
+
+    Raises:
+        MissingExtra: `xllamacpp` is not installed.
+        EngineError: llama.cpp cannot load the file.
+    """
+    try:
+        import xllamacpp  # type: ignore[import-untyped]  # ships no types
+    except ImportError as cause:
+        raise MissingExtra(
+            "running models needs llama.cpp: pip install 'arriero[server]'"
+        ) from cause
+
+    key = secrets.token_urlsafe(32)
+    # The one place where untyped objects of xllamacpp are touched before `LlamaEngine`.
+    params: Any = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.verbosity = _QUIET
+    params.api_keys = [key]
+    params.n_threads_http = _HTTP_THREADS
+    # A warm-up run would double the time to load and serves only the first request.
+    params.warmup = False
+    # llama.cpp would keep up to 8 GiB of old prompts in memory by default.
+    params.cache_ram_mib = 0
+    params.use_jinja = True
+    _apply_plan(params, plan, xllamacpp)
+    if template is not None:
+        params.chat_template = template
+    if embedding:
+        params.embedding = True
+        params.n_parallel = 1
+        params.n_ctx = plan.context_length
+        # A text must fit into one physical batch to be pooled.
+        params.n_batch = params.n_ubatch = plan.context_length
+        if mean_pooling:
+            params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    try:
+        server: Any = xllamacpp.Server(params)
+    except Exception as cause:
+        raise EngineError(500, f"llama.cpp could not load {path.name}: {cause}") from cause
+    return LlamaEngine(server, key, size_bytes=path.stat().st_size)
+
+
+def _apply_plan(params: Any, plan: LoadPlan, xllamacpp: Any) -> None:
+    params.n_ctx = plan.context_length * plan.slots
+    params.n_parallel = plan.slots
+    params.ctx_shift = plan.shift
+    params.n_gpu_layers = plan.gpu_layers
+    if plan.batch is not None:
+        params.n_batch = plan.batch
+        params.n_ubatch = min(plan.batch, params.n_ubatch)
+    if plan.threads > 0:
+        params.cpuparams.n_threads = plan.threads
+    if plan.main_gpu is not None:
+        params.main_gpu = plan.main_gpu
+    if plan.use_mmap is not None:
+        mode = xllamacpp.llama_load_mode
+        params.load_mode = mode.LLAMA_LOAD_MODE_MMAP if plan.use_mmap else mode.LLAMA_LOAD_MODE_NONE
+
+
+class LlamaEngine:
+    """One loaded GGUF file. See `Engine`."""
+
+    def __init__(self, server: Any, key: str, *, size_bytes: int) -> None:
+        self._server = server
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        address = str(server.listening_address).removeprefix("http://")
+        self._host, _, port = address.rpartition(":")
+        self._port = int(port)
+        self._size_bytes = size_bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory the model holds, about: the file, mapped or read."""
+        return self._size_bytes
+
+    @property
+    def vram_bytes(self) -> int:
+        """Always 0: llama.cpp does not report where the layers went."""
+        return 0
+
+    def chat(self, conversation: Conversation, sampling: Sampling, emit: Emit) -> Finish:
+        """Answer a conversation. See `Engine.chat`."""
+        request = _template_request(conversation) | _sampling_request(sampling)
+        if sampling.max_tokens is not None:
+            request["max_tokens"] = sampling.max_tokens
+        if sampling.top_logprobs is not None:
+            # One alternative is the least llama.cpp reports logprobs with.
+            request |= {"logprobs": True, "top_logprobs": max(1, sampling.top_logprobs)}
+        if sampling.format is not None:
+            schema = {"type": "json_schema", "json_schema": {"schema": sampling.format}}
+            request["response_format"] = schema
+            # llama.cpp refuses a grammar beside tools; the format wins, as it does in Ollama.
+            request.pop("tools", None)
+        answer = _ChatAnswer(emit, sampling)
+        return _run(self._server.handle_chat_completions, request, answer)
+
+    def complete(self, prompt: str | Sequence[int], sampling: Sampling, emit: Emit) -> Finish:
+        """Continue a prompt. See `Engine.complete`."""
+        request = {"prompt": prompt} | _sampling_request(sampling)
+        if sampling.max_tokens is not None:
+            request["n_predict"] = sampling.max_tokens
+        if sampling.top_logprobs is not None:
+            request["n_probs"] = max(1, sampling.top_logprobs)
+        if sampling.format is not None:
+            request["json_schema"] = sampling.format
+        answer = _TextAnswer(emit, sampling)
+        return _run(self._server.handle_completions, request, answer)
+
+    def render(self, conversation: Conversation) -> str:
+        """Apply the chat template. See `Engine.render`."""
+        return str(self._post("/apply-template", _template_request(conversation))["prompt"])
+
+    def tokenize(self, text: str) -> list[int]:
+        """Token ids of a text. See `Engine.tokenize`."""
+        body = {"content": text, "add_special": True, "parse_special": True}
+        tokens: list[int] = self._post("/tokenize", body)["tokens"]
+        return tokens
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        """Text of token ids. See `Engine.detokenize`."""
+        return str(self._post("/detokenize", {"tokens": list(tokens)})["content"])
+
+    def embed(self, texts: Sequence[str | Sequence[int]]) -> tuple[list[list[float]], int]:
+        """Return one unit vector per text. See `Engine.embed`."""
+        reply: Any = _decode(
+            self._server.handle_embeddings(_encode({"input": list(texts)}).decode())
+        )
+        _raise_refusal(reply)
+        rows = sorted(reply["data"], key=lambda row: int(row["index"]))
+        return [row["embedding"] for row in rows], int(reply["usage"]["prompt_tokens"])
+
+    def close(self) -> None:
+        """Unload the model and end llama.cpp's threads."""
+        # The only reference left: releasing it ends the inner server and joins its threads.
+        self._server = None
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=60)
+        try:
+            connection.request("POST", path, _encode(body), self._headers)
+            reply: Any = _decode(connection.getresponse().read())
+        except (OSError, http.client.HTTPException, msgspec.DecodeError) as cause:
+            raise EngineError(500, f"llama.cpp did not answer {path}: {cause}") from cause
+        finally:
+            connection.close()
+        _raise_refusal(reply)
+        return reply
+
+
+def _template_request(conversation: Conversation) -> dict[str, Any]:
+    # Templates differ in the name they read; unknown variables are ignored.
+    variables: dict[str, Any] = {"enable_thinking": conversation.think}
+    if conversation.effort is not None:
+        variables["reasoning_effort"] = conversation.effort
+    request: dict[str, Any] = {
+        "messages": list(conversation.messages),
+        "chat_template_kwargs": variables,
+    }
+    if conversation.tools:
+        request["tools"] = list(conversation.tools)
+        request["parallel_tool_calls"] = True
+    return request
+
+
+def _sampling_request(sampling: Sampling) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        _SAMPLING_NAMES[name]: value
+        for name, value in sampling.options.items()
+        if name in _SAMPLING_NAMES
+    }
+    # Progress records let a cancelled request stop between batches of a long prompt.
+    return request | {"stream": True, "return_progress": True}
+
+
+class _TextAnswer:
+    """Turn the chunks of one completion into deltas and a `Finish`."""
+
+    def __init__(self, emit: Emit, sampling: Sampling) -> None:
+        self._emit = emit
+        self._top = sampling.top_logprobs
+        self._reason = ""
+        self._timings: Mapping[str, Any] = {}
+        self._refusal: str | None = None
+
+    def take(self, chunk: str) -> bool:
+        """Read one chunk; True stops llama.cpp."""
+        record: Any = _decode(chunk)
+        if "error" in record:
+            self._refusal = chunk
+            return True
+        self._timings = record.get("timings") or self._timings
+        for choice in record.get("choices") or ():
+            self._reason = choice.get("finish_reason") or self._reason
+            if self._step(choice):
+                return True
+        return False
+
+    def finish(self) -> Finish:
+        """Sum up. Raise what llama.cpp answered if it refused."""
+        if self._refusal is not None:
+            _raise_refusal(_decode(self._refusal), self._refusal)
+        timings = self._timings
+        return Finish(
+            reason="length" if self._reason == "length" else "stop",
+            prompt_tokens=int(timings.get("prompt_n", 0)) + int(timings.get("cache_n", 0)),
+            prompt_ns=round(float(timings.get("prompt_ms", 0.0)) * 1e6),
+            output_tokens=int(timings.get("predicted_n", 0)),
+            output_ns=round(float(timings.get("predicted_ms", 0.0)) * 1e6),
+            tool_calls=self._tool_calls(),
+        )
+
+    def _step(self, choice: Mapping[str, Any]) -> bool:
+        delta = Delta(text=choice.get("text") or "", logprobs=self._logprobs(choice))
+        return self._passes(delta)
+
+    def _passes(self, delta: Delta) -> bool:
+        # A chunk that only reports progress still asks whether to go on.
+        return self._emit(delta)
+
+    def _tool_calls(self) -> list[ToolCall]:
+        return []
+
+    def _logprobs(self, choice: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if self._top is None or not choice.get("logprobs"):
+            return []
+        entries: list[dict[str, Any]] = choice["logprobs"].get("content") or []
+        return [_logprob(entry, self._top) for entry in entries]
+
+
+class _ChatAnswer(_TextAnswer):
+    """The same for a chat: reasoning apart, tool calls put together from their pieces."""
+
+    def __init__(self, emit: Emit, sampling: Sampling) -> None:
+        super().__init__(emit, sampling)
+        self._calls: dict[int, dict[str, str]] = {}
+
+    def _step(self, choice: Mapping[str, Any]) -> bool:
+        delta: Mapping[str, Any] = choice.get("delta") or {}
+        for piece in delta.get("tool_calls") or ():
+            call = self._calls.setdefault(int(piece["index"]), {"id": "", "name": "", "text": ""})
+            function: Mapping[str, Any] = piece.get("function") or {}
+            call["id"] += piece.get("id") or ""
+            call["name"] += function.get("name") or ""
+            call["text"] += function.get("arguments") or ""
+        return self._passes(
+            Delta(
+                text=delta.get("content") or "",
+                thinking=delta.get("reasoning_content") or "",
+                logprobs=self._logprobs(choice),
+            )
+        )
+
+    def _tool_calls(self) -> list[ToolCall]:
+        return [
+            ToolCall(call["id"], index, call["name"], _arguments(call["name"], call["text"]))
+            for index, call in sorted(self._calls.items())
+        ]
+
+
+def _run(
+    handle: Callable[[str, Callable[[str], bool]], None], request: Any, answer: _TextAnswer
+) -> Finish:
+    handle(_encode(request).decode(), answer.take)
+    return answer.finish()
+
+
+def _arguments(name: str, text: str) -> Any:
+    try:
+        return _decode(text) if text else {}
+    except msgspec.DecodeError as cause:
+        message = f'llama-server returned invalid tool call arguments for "{name}": {cause}'
+        raise EngineError(500, message) from cause
+
+
+def _logprob(entry: Mapping[str, Any], top: int) -> dict[str, Any]:
+    row = _bare_logprob(entry)
+    if top:
+        alternatives = entry.get("top_logprobs") or ()
+        row["top_logprobs"] = [_bare_logprob(other) for other in alternatives[:top]]
+    return row
+
+
+def _bare_logprob(entry: Mapping[str, Any]) -> dict[str, Any]:
+    row: dict[str, Any] = {"token": entry["token"], "logprob": entry["logprob"]}
+    if entry.get("bytes"):
+        row["bytes"] = entry["bytes"]
+    return row
+
+
+def _raise_refusal(reply: Any, text: str | None = None) -> None:
+    if not isinstance(reply, dict) or "error" not in reply:
+        return
+    error: Mapping[str, Any] = reply["error"]
+    raise EngineError(
+        int(error.get("code", 500)),
+        text if text is not None else _encode(reply).decode(),
+        str(error.get("message", "")),
+        str(error.get("type", "")),
+        _excess(error),
+    )
+
+
+def _excess(error: Mapping[str, Any]) -> float:
+    prompt, context = error.get("n_prompt_tokens"), error.get("n_ctx")
+    return 1 - context / prompt if prompt and context and prompt > context else 0.0

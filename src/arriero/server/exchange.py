@@ -1,0 +1,218 @@
+"""One request and its answer, over ASGI.
+
+An endpoint runs as a task of its own beside a watch on the connection: the client's going
+away cancels it, and so does the end of the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from . import gojson
+
+_log = logging.getLogger("arriero.server")
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+JSON = "application/json; charset=utf-8"
+JSON_STREAM_ERROR = "application/json"
+"""For an error on a streaming route before its first record: no charset, no length."""
+NDJSON = "application/x-ndjson"
+
+_FIXED_BYTES = 2048
+"""Go's server sends longer bodies chunked, without a length."""
+
+
+_STOPPING = "the server is shutting down"
+_LAST_WORD_S = 0.25
+
+
+class Refused(Exception):
+    """The request is answered with an error.
+
+    Attributes:
+        status: HTTP status.
+        text: Value of the key `error`.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(status, text)
+        self.status = status
+        self.text = text
+
+
+class _Gone(Exception):
+    """The client went away while it sent its body."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request whose body has arrived, and the way to answer it.
+
+    Attributes:
+        scope: What ASGI says about the request.
+        body: The whole body.
+        parts: Named parts of the path.
+        started: Whether the head of the answer has gone out.
+        finished: Whether the last byte has.
+    """
+
+    scope: Scope
+    body: bytes
+    send: Send
+    started: bool = False
+    finished: bool = False
+    parts: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    async def reply(self, value: Any, status: int = 200, content_type: str = JSON) -> None:
+        """Answer with one JSON value."""
+        await self.reply_bytes(gojson.encode(value), status, content_type)
+
+    async def reply_bytes(
+        self,
+        data: bytes,
+        status: int = 200,
+        content_type: str = "",
+        more_headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """Answer with one body. Long ones go out chunked, as from Ollama."""
+        headers = [("content-type", content_type)] if content_type else []
+        headers.extend(more_headers)
+        if len(data) <= _FIXED_BYTES and content_type != JSON_STREAM_ERROR:
+            headers.append(("content-length", str(len(data))))
+        await self._start(status, headers)
+        await self._body(data, last=True)
+
+    async def write(self, value: Any) -> None:
+        """Send one record of a stream, at once."""
+        if not self.started:
+            await self._start(200, [("content-type", NDJSON)])
+        await self._body(gojson.encode(value) + b"\n", last=False)
+
+    async def end(self) -> None:
+        """End a stream."""
+        await self._body(b"", last=True)
+
+    async def fail(self, status: int, text: str) -> None:
+        """Answer with an error, or end a stream with an error line."""
+        if self.finished:
+            return
+        if self.started:
+            await self.write({"error": text})
+            await self.end()
+        else:
+            await self.reply({"error": text}, status)
+
+    async def _start(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        self.started = True
+        raw = [(name.encode(), value.encode()) for name, value in headers]
+        await self.send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def _body(self, data: bytes, *, last: bool) -> None:
+        self.finished = last
+        await self.send({"type": "http.response.body", "body": data, "more_body": not last})
+
+
+Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
+
+
+class Work:
+    """The requests being answered; ends them all when the server stops."""
+
+    def __init__(self) -> None:
+        self._aborted: asyncio.Event = asyncio.Event()
+        self._count = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def drain(self, drain_s: float) -> None:
+        """Let requests finish for `drain_s` seconds, then break off the rest."""
+        if drain_s > 0 and self._count:
+            ended = asyncio.ensure_future(self._idle.wait())
+            hurried = asyncio.ensure_future(self._aborted.wait())
+            both = (ended, hurried)
+            await asyncio.wait(both, timeout=drain_s, return_when=asyncio.FIRST_COMPLETED)
+            for task in both:
+                task.cancel()
+        self._aborted.set()
+        await self._idle.wait()
+
+    def break_off(self) -> None:
+        """End every request now, with an error."""
+        self._aborted.set()
+
+    async def run(
+        self,
+        handler: Handler,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        parts: Mapping[str, str],
+    ) -> None:
+        """Answer one request."""
+        try:
+            exchange = Exchange(scope, await _read(receive), send, parts=parts)
+        except _Gone:
+            return
+        self._count += 1
+        self._idle.clear()
+        try:
+            await self._watched(handler, exchange, receive)
+        finally:
+            self._count -= 1
+            if not self._count:
+                self._idle.set()
+
+    async def _watched(self, handler: Handler, exchange: Exchange, receive: Receive) -> None:
+        work = asyncio.ensure_future(_answer(handler, exchange))
+        gone = asyncio.ensure_future(_disconnected(receive))
+        aborted = asyncio.ensure_future(self._aborted.wait())
+        everything = (work, gone, aborted)
+        try:
+            await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+            broken_off = not work.done() and not gone.done()
+        finally:
+            for task in everything:
+                task.cancel()
+            await asyncio.gather(*everything, return_exceptions=True)
+        if broken_off:
+            with suppress(TimeoutError):
+                # A client that does not read must not keep the server from stopping.
+                await asyncio.wait_for(exchange.fail(503, _STOPPING), _LAST_WORD_S)
+
+
+async def _answer(handler: Handler, exchange: Exchange) -> None:
+    try:
+        await handler(exchange)
+    except Refused as error:
+        await exchange.fail(error.status, error.text)
+    except Exception:
+        # A fault of ours: the caller learns that much, the log the rest.
+        _log.exception("%s failed", exchange.scope["path"])
+        await exchange.fail(500, "internal server error")
+
+
+async def _read(receive: Receive) -> bytes:
+    pieces: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+__all__ = ["JSON", "JSON_STREAM_ERROR", "NDJSON", "Exchange", "Handler", "Refused", "Work"]

@@ -1,0 +1,162 @@
+"""Read the head of a GGUF file: metadata and tensor shapes, never the weights.
+
+Source: ggml, docs/gguf.md, version 3 (2 is laid out the same way).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_MAGIC = b"GGUF"
+_STRING, _ARRAY = 8, 9
+_SCALAR = {
+    0: "B",
+    1: "b",
+    2: "H",
+    3: "h",
+    4: "I",
+    5: "i",
+    6: "f",
+    7: "?",
+    10: "Q",
+    11: "q",
+    12: "d",
+}
+
+_MAX_TEXT_BYTES = 64 * 1024 * 1024
+"""No key, token or template is longer; a larger length means a damaged file."""
+
+_TENSOR_TYPES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 9: "Q8_1",
+    10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS",
+    17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S",
+    23: "IQ4_XS", 24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 30: "BF16",
+    34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
+}  # fmt: skip
+"""ggml.h, enum ggml_type."""
+
+_FILE_TYPES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K",
+    11: "Q3_K_S", 12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S",
+    17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS", 21: "Q2_K_S", 22: "IQ3_XS",
+    23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
+    29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
+}  # fmt: skip
+"""llama.h, enum llama_ftype."""
+
+
+class NotGguf(ValueError):
+    """The file is no GGUF file, or its head is damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor; `shape` in the order of the file, the fastest dimension first."""
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gguf:
+    """The head of a file."""
+
+    metadata: Mapping[str, Any]
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def architecture(self) -> str:
+        """Family of the model, such as ``llama``; "unknown" if the file does not say."""
+        return str(self.metadata.get("general.architecture", "unknown"))
+
+    @property
+    def parameter_count(self) -> int:
+        """Numbers in all tensors."""
+        return sum(prod(tensor.shape) for tensor in self.tensors)
+
+    @property
+    def quantization(self) -> str:
+        """Name of the file type, such as ``Q8_0``; "unknown" if the file does not say."""
+        return _FILE_TYPES.get(self.metadata.get("general.file_type", -1), "unknown")
+
+    @property
+    def chat_template(self) -> str:
+        """The Jinja template in the file, or ""."""
+        return str(self.metadata.get("tokenizer.chat_template", ""))
+
+    def of_architecture(self, key: str) -> Any:
+        """Value of ``<architecture>.<key>``, or None."""
+        return self.metadata.get(f"{self.architecture}.{key}")
+
+
+def read_gguf(path: Path) -> Gguf:
+    """Read the head of a file.
+
+    Raises:
+        NotGguf: it is no GGUF file, or damaged.
+        OSError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return _read(file)
+    except (struct.error, KeyError, UnicodeDecodeError, OverflowError, MemoryError) as cause:
+        raise NotGguf(f"{path.name}: damaged GGUF head: {cause}") from cause
+
+
+def _read(file: BinaryIO) -> Gguf:
+    if file.read(4) != _MAGIC:
+        raise NotGguf("not a GGUF file: the first four bytes are not 'GGUF'")
+    version = _scalar(file, "I")
+    if version not in (2, 3):
+        raise NotGguf(f"GGUF version {version} is not supported, only 2 and 3")
+    tensor_count, key_count = _scalar(file, "Q"), _scalar(file, "Q")
+    metadata: dict[str, Any] = {}
+    for _ in range(key_count):
+        key = _text(file)
+        metadata[key] = _value(file, _scalar(file, "I"))
+    tensors = tuple(_tensor(file) for _ in range(tensor_count))
+    return Gguf(metadata, tensors)
+
+
+def _tensor(file: BinaryIO) -> Tensor:
+    name = _text(file)
+    shape = tuple(_scalar(file, "Q") for _ in range(_scalar(file, "I")))
+    kind, _offset = _scalar(file, "I"), _scalar(file, "Q")
+    return Tensor(name, _TENSOR_TYPES.get(kind, f"type{kind}"), shape)
+
+
+def _value(file: BinaryIO, kind: int) -> Any:
+    if kind == _STRING:
+        return _text(file)
+    if kind != _ARRAY:
+        return _scalar(file, _SCALAR[kind])
+    item, count = _scalar(file, "I"), _scalar(file, "Q")
+    if item == _STRING:
+        return [_text(file) for _ in range(count)]
+    code = _SCALAR[item]
+    size = struct.calcsize(code)
+    return list(struct.unpack(f"<{count}{code}", _exactly(file, size * count)))
+
+
+def _text(file: BinaryIO) -> str:
+    # Ollama replaces broken text too; a damaged token must not hide the whole model.
+    return _exactly(file, _scalar(file, "Q")).decode("utf-8", "replace")
+
+
+def _scalar(file: BinaryIO, code: str) -> Any:
+    return struct.unpack(f"<{code}", _exactly(file, struct.calcsize(code)))[0]
+
+
+def _exactly(file: BinaryIO, count: int) -> bytes:
+    if count > _MAX_TEXT_BYTES:
+        raise NotGguf(f"damaged GGUF head: a value of {count} bytes")
+    data = file.read(count)
+    if len(data) != count:
+        raise NotGguf("damaged GGUF head: the file ends too early")
+    return data

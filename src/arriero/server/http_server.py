@@ -1,0 +1,83 @@
+"""uvicorn, bent to start and stop inside another program.
+
+uvicorn's own `serve` installs signal handlers, logs, and sleeps while it stops; its parts
+below are used one by one instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import uvicorn
+
+from .app import Application
+
+_MAX_HEAD_BYTES = 1 << 20
+"""Go's default for request headers, so Ollama's."""
+
+_KEEP_ALIVE_S = 24 * 3600
+"""Ollama never closes an idle connection; uvicorn's five seconds would race with clients
+that take a connection from their pool just then."""
+
+_TICK_S = 1.0
+"""How often the `Date` header is renewed."""
+
+_FLUSH_S = 0.25
+"""How long a closed connection may take to send what is left; a client that does not read
+would otherwise keep the server from stopping."""
+
+
+class HttpServer:
+    """One listening server. Use from one event loop."""
+
+    def __init__(self, app: Application) -> None:
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
+        )
+        config.load()
+        self._server = uvicorn.Server(config)
+        self._server.lifespan = config.lifespan_class(config)
+        self._app = app
+
+    async def start(self, listener: socket.socket) -> None:
+        """Accept connections; `listener` is closed with the server."""
+        await self._server.on_tick(0)
+        await self._server.startup(sockets=[listener])
+
+    async def wait(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set."""
+        while not stop.is_set():
+            try:
+                await asyncio.wait_for(stop.wait(), _TICK_S)
+            except TimeoutError:
+                await self._server.on_tick(0)
+
+    async def stop(self, *, drain_s: float) -> None:
+        """Accept nothing more, let requests finish for `drain_s`, close everything."""
+        for server in self._server.servers:
+            server.close()
+        await self._app.close(drain_s=drain_s)
+        connections: set[Any] = self._server.server_state.connections
+        for connection in list(connections):
+            connection.shutdown()
+        await _empty(connections, _FLUSH_S)
+        for connection in list(connections):
+            connection.transport.abort()
+        await _empty(connections, _FLUSH_S)
+
+
+async def _empty(connections: set[Any], limit_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + limit_s
+    while connections and loop.time() < until_s:
+        await asyncio.sleep(0.001)

@@ -1,0 +1,173 @@
+"""What is there and what is loaded: root, version, status, tags, ps, show.
+
+Source: Ollama v0.33.0-rc2, server/routes.go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from .bodies import RequestRefused
+from .catalogue import Model
+from .exchange import Exchange, Refused
+from .gguf import NotGguf
+from .inference import House
+from .names import ConflictingSource, InvalidName, parse_name, split_source
+from .requests import ShowRequest, read_show
+from .scheduler import Loaded
+from .wire import FOREVER_NS, local_time
+
+
+async def root(house: House, exchange: Exchange) -> None:
+    """Say that the server lives."""
+    await exchange.reply_bytes(b"Ollama is running", 200, "text/plain; charset=utf-8")
+
+
+async def version(house: House, exchange: Exchange) -> None:
+    """Name the version of the protocol."""
+    await exchange.reply({"version": house.version})
+
+
+async def status(house: House, exchange: Exchange) -> None:
+    """Say that there is no cloud behind this server."""
+    await exchange.reply({"cloud": {"disabled": True, "source": "config"}})
+
+
+async def tags(house: House, exchange: Exchange) -> None:
+    """List the models."""
+    # Digests and heads are read from the files once: not on the event loop.
+    rows = await asyncio.to_thread(_tags, house)
+    await exchange.reply({"models": rows})
+
+
+async def ps(house: House, exchange: Exchange) -> None:
+    """List the loaded models."""
+    rows = await asyncio.to_thread(_ps_rows, house.scheduler.loaded())
+    await exchange.reply({"models": rows})
+
+
+async def show(house: House, exchange: Exchange) -> None:
+    """Describe a model. Raises `Refused`."""
+    try:
+        request = read_show(exchange.body)
+    except RequestRefused as error:
+        raise Refused(400, str(error)) from error
+    model = _shown_model(house, request)
+    try:
+        record = await asyncio.to_thread(_show_record, model, request)
+    except (OSError, NotGguf) as error:
+        raise Refused(500, f"{model.name.shortest}: {error}") from error
+    await exchange.reply(record)
+
+
+def _tags(house: House) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for model in house.catalogue.models():
+        try:
+            rows.append(_tags_row(model))
+        except (OSError, NotGguf):
+            # One damaged file must not hide the others; show says what is wrong with it.
+            continue
+    return rows
+
+
+def _tags_row(model: Model) -> dict[str, Any]:
+    name = model.name.shortest
+    return {
+        "name": name,
+        "model": name,
+        "modified_at": local_time(model.modified_at_ns),
+        "size": model.size_bytes,
+        "digest": model.digest,
+        "details": model.details(with_lengths=True),
+        "capabilities": list(model.capabilities),
+    }
+
+
+def _ps_rows(loaded: tuple[Loaded, ...] | Any) -> list[dict[str, Any]]:
+    return [_ps_row(row) for row in loaded]
+
+
+def _ps_row(row: Loaded) -> dict[str, Any]:
+    name = row.model.name.shortest
+    left_ns = FOREVER_NS if row.expires_in_s == math.inf else round(row.expires_in_s * 1e9)
+    return {
+        "name": name,
+        "model": name,
+        "size": row.size_bytes,
+        "digest": row.model.digest,
+        "details": row.model.details(),
+        "expires_at": local_time(time.time_ns() + left_ns),
+        "size_vram": row.vram_bytes,
+        "context_length": row.context_length,
+    }
+
+
+def _shown_model(house: House, request: ShowRequest) -> Model:
+    if not request.model:
+        raise Refused(400, "model is required")
+    try:
+        base, source = split_source(request.model.strip())
+        name = parse_name(base)
+    except ConflictingSource as error:
+        raise Refused(400, str(error)) from error
+    except InvalidName as error:
+        raise Refused(400, "invalid model name") from error
+    if source == "cloud":
+        raise Refused(403, "ollama cloud is disabled: remote model details are unavailable")
+    model = house.catalogue.find(name)
+    if model is None:
+        raise Refused(404, f"model '{name.shortest}' not found")
+    return model
+
+
+def _show_record(model: Model, request: ShowRequest) -> dict[str, Any]:
+    record: dict[str, Any] = {"modelfile": _modelfile(model, request)}
+    record["template"] = model.chat_template or "{{ .Prompt }}"
+    if model.is_embedding:
+        record["template"] = "{{ .Prompt }}"
+    if request.system:
+        record["system"] = request.system
+    return record | {
+        "details": model.details(),
+        "model_info": model.model_info(verbose=request.verbose),
+        "tensors": [
+            {"name": tensor.name, "type": tensor.type, "shape": list(tensor.shape)}
+            for tensor in model.head.tensors
+        ],
+        "capabilities": list(model.capabilities),
+        "modified_at": local_time(model.modified_at_ns),
+    }
+
+
+def _modelfile(model: Model, request: ShowRequest) -> str:
+    lines = [
+        '# Modelfile generated by "ollama show"',
+        "# To build a new Modelfile based on this, replace FROM with:",
+        f"# FROM {model.name.shortest}",
+        "",
+        f"FROM {model.path}",
+        "TEMPLATE {{ .Prompt }}",
+    ]
+    if request.system:
+        lines.append(f"SYSTEM {_quoted(request.system)}")
+    lines.extend(_parameters(request.options or {}))
+    return "\n".join(lines) + "\n"
+
+
+def _parameters(options: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for name, value in sorted(options.items()):
+        values: list[Any] = value if isinstance(value, list) else [value]
+        lines.extend(f"PARAMETER {name} {_quoted(str(one))}" for one in values)
+    return lines
+
+
+def _quoted(text: str) -> str:
+    if "\n" not in text and '"' not in text:
+        return text
+    return f'"""{text}"""' if '"' in text else f'"{text}"'

@@ -1,0 +1,348 @@
+"""Run the server: in the background of a program, or in the foreground of a process."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from os import PathLike
+from types import FrameType, TracebackType
+from typing import Self, TypeAlias
+
+from ..errors import MissingExtra, RequestError
+from .app import Application, RequestLine, load_model
+from .catalogue import catalogue_of
+from .durations import InvalidDuration, parse_keep_alive
+from .settings import Scheduling
+
+Models: TypeAlias = Mapping[str, str | PathLike[str]] | Iterable[str | PathLike[str]] | None
+"""Names and GGUF files, GGUF files alone, or None for the models of this package."""
+
+_BACKLOG = 2048
+_START_S = 30.0
+_STOP_S = 60.0
+_log = logging.getLogger("arriero.server")
+
+
+def create_app(
+    models: Models = None,
+    *,
+    keep_alive: float | str | None = None,
+    max_loaded_models: int = 3,
+    num_parallel: int = 4,
+    max_queue: int = 512,
+    context_length: int = 4096,
+    check_host: bool = True,
+    origins: Sequence[str] = (),
+    on_request: Callable[[RequestLine], None] | None = None,
+) -> Application:
+    """Build the ASGI application, to be served by a server of your own.
+
+    Args:
+        models: See `Models`.
+        keep_alive: How long an idle model stays loaded: seconds, or a text such as
+            ``"10m"``; negative keeps it for good. None means five minutes.
+        max_loaded_models: Models loaded at once.
+        num_parallel: Requests one model runs at once.
+        max_queue: Requests that may wait for a load before others get a 503.
+        context_length: Tokens of context where a request names none.
+        check_host: Refuse requests whose Host header does not name this machine.
+        origins: Origins of web pages allowed besides those on this machine.
+        on_request: Called on the event loop after each request; must not block.
+
+    Raises:
+        RequestError: an argument makes no sense, or a model's file cannot be read.
+    """
+    scheduling = Scheduling(
+        keep_alive_s=_keep_alive_s(keep_alive),
+        max_loaded_models=max_loaded_models,
+        num_parallel=num_parallel,
+        max_queue=max_queue,
+        context_length=context_length,
+    )
+    return Application(
+        catalogue_of(models),
+        scheduling,
+        load_model,
+        check_host=check_host,
+        origins=origins,
+        on_request=on_request,
+    )
+
+
+def serve(
+    models: Models = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    keep_alive: float | str | None = None,
+    max_loaded_models: int = 3,
+    num_parallel: int = 4,
+    max_queue: int = 512,
+    context_length: int = 4096,
+    origins: Sequence[str] = (),
+    on_request: Callable[[RequestLine], None] | None = None,
+) -> Server:
+    """Start a server in the background of this program; it is ready when this returns.
+
+    Use it as a context manager, or call `Server.close`::
+
+        with arriero.serve() as server:
+            client = arriero.Client(server.url)
+
+    Args:
+        models: See `Models`.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one, see `Server.port`.
+        keep_alive: See `create_app`, as the arguments after it.
+        max_loaded_models: Models loaded at once.
+        num_parallel: Requests one model runs at once.
+        max_queue: Requests that may wait for a load before others get a 503.
+        context_length: Tokens of context where a request names none.
+        origins: Origins of web pages allowed besides those on this machine.
+        on_request: Called on the server's thread after each request; must not block.
+
+    Raises:
+        MissingExtra: the extra ``server`` is not installed.
+        RequestError: an argument makes no sense, a file cannot be read, or the address
+            is taken.
+    """
+    require_extra()
+    app = create_app(
+        models,
+        keep_alive=keep_alive,
+        max_loaded_models=max_loaded_models,
+        num_parallel=num_parallel,
+        max_queue=max_queue,
+        context_length=context_length,
+        check_host=_is_loopback(host),
+        origins=origins,
+        on_request=on_request,
+    )
+    return Server(app, _listen(host, port))
+
+
+class Server:
+    """A server running on a thread of its own. Made by `serve`.
+
+    Attributes:
+        url: Where it listens, such as ``http://127.0.0.1:40213``.
+        host: Address it listens on.
+        port: Port it listens on.
+    """
+
+    def __init__(self, app: Application, listener: socket.socket) -> None:
+        self._app = app
+        self.host, self.port = listener.getsockname()[:2]
+        self.url = _url(self.host, self.port)
+        self._listener = listener
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._drain_s = 0.0
+        self._thread = threading.Thread(target=self._run, name="arriero-server", daemon=True)
+        self._thread.start()
+        if not self._started.wait(_START_S) or self._failure is not None:
+            raise RequestError(f"the server did not start: {self._failure}") from self._failure
+
+    def close(self, *, drain_s: float = 0.0) -> None:
+        """Stop listening, end every request, unload every model, end the thread.
+
+        Harmless when closed already. Streams still open end with an error line.
+
+        Args:
+            drain_s: How long running requests may go on before they are broken off.
+        """
+        loop, stop = self._loop, self._stop
+        if loop is not None and stop is not None and self._thread.is_alive():
+            self._drain_s = drain_s
+            try:
+                loop.call_soon_threadsafe(stop.set)
+            except RuntimeError:
+                # The loop ended between the two lines; the thread is about to.
+                pass
+        self._thread.join(drain_s + _STOP_S)
+
+    def __enter__(self) -> Self:
+        """Give the running server."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self._failure = error
+            _log.exception("the server broke")
+        finally:
+            self._listener.close()
+            self._started.set()
+
+    async def _serve(self) -> None:
+        from .http_server import HttpServer
+
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        server = HttpServer(self._app)
+        await server.start(self._listener)
+        self._started.set()
+        await server.wait(self._stop)
+        await server.stop(drain_s=self._drain_s)
+
+
+def run(
+    host: str = "127.0.0.1",
+    port: int = 11434,
+    models: Models = None,
+    *,
+    keep_alive: float | str | None = None,
+    max_loaded_models: int = 3,
+    num_parallel: int = 4,
+    max_queue: int = 512,
+    context_length: int = 4096,
+    origins: Sequence[str] = (),
+    drain_s: float = 10.0,
+    on_ready: Callable[[str], None] | None = None,
+    on_request: Callable[[RequestLine], None] | None = None,
+) -> None:
+    """Serve in the foreground until Ctrl-C or SIGTERM.
+
+    The first signal lets running requests finish for `drain_s` seconds; a second one ends
+    them at once. Call from the main thread.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        models: See `Models`.
+        keep_alive: See `create_app`, as the four after it.
+        max_loaded_models: Models loaded at once.
+        num_parallel: Requests one model runs at once.
+        max_queue: Requests that may wait for a load before others get a 503.
+        context_length: Tokens of context where a request names none.
+        origins: Origins of web pages allowed besides those on this machine.
+        drain_s: How long running requests may go on after the first signal.
+        on_ready: Called with the URL once the server listens.
+        on_request: Called after each request; None writes a line to the log
+            ``arriero.server``.
+
+    Raises:
+        MissingExtra: the extra ``server`` is not installed.
+        RequestError: an argument makes no sense, a file cannot be read, or the address
+            is taken.
+    """
+    require_extra()
+    app = create_app(
+        models,
+        keep_alive=keep_alive,
+        max_loaded_models=max_loaded_models,
+        num_parallel=num_parallel,
+        max_queue=max_queue,
+        context_length=context_length,
+        check_host=_is_loopback(host),
+        origins=origins,
+        on_request=on_request or log_request,
+    )
+    listener = _listen(host, port)
+    with listener:
+        asyncio.run(_run_until_signal(app, listener, drain_s, on_ready))
+
+
+async def _run_until_signal(
+    app: Application,
+    listener: socket.socket,
+    drain_s: float,
+    on_ready: Callable[[str], None] | None,
+) -> None:
+    from .http_server import HttpServer
+
+    server, stop, hurry = HttpServer(app), asyncio.Event(), asyncio.Event()
+    with _signals(asyncio.get_running_loop(), stop, hurry):
+        host, port = listener.getsockname()[:2]
+        await server.start(listener)
+        if on_ready is not None:
+            on_ready(_url(host, port))
+        await server.wait(stop)
+        stopping = asyncio.create_task(server.stop(drain_s=drain_s))
+        hurried = asyncio.create_task(hurry.wait())
+        await asyncio.wait((stopping, hurried), return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        app.break_off()
+        await stopping
+
+
+@contextmanager
+def _signals(
+    loop: asyncio.AbstractEventLoop, stop: asyncio.Event, hurry: asyncio.Event
+) -> Iterator[None]:
+    """Set `stop` at the first signal and `hurry` at the second; put handlers back after."""
+
+    def arrived(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe((hurry if stop.is_set() else stop).set)
+
+    before = {one: signal.signal(one, arrived) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def log_request(line: RequestLine) -> None:
+    """Write one line about a request to the log ``arriero.server``."""
+    answer = str(line.status) if line.status else "client gone"
+    _log.info("%s %s %s %s %.3fs", line.client, line.method, line.path, answer, line.seconds)
+
+
+def require_extra() -> None:
+    """Fail early and clearly if the extra is not installed.
+
+    Raises:
+        MissingExtra: naming what to install.
+    """
+    for package in ("uvicorn", "xllamacpp"):
+        if find_spec(package) is None:
+            raise MissingExtra(
+                f"the embedded server needs {package}: pip install 'arriero[server]'"
+            )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as cause:
+        raise RequestError(f"cannot listen on {host}:{port}: {cause}") from cause
+
+
+def _url(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # not a bind
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _keep_alive_s(value: float | str | None) -> float:
+    try:
+        seconds = parse_keep_alive(value)
+    except InvalidDuration as cause:
+        raise RequestError(f"keep_alive: {cause}") from cause
+    return Scheduling().keep_alive_s if seconds is None else seconds
