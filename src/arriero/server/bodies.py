@@ -54,7 +54,7 @@ def read_body(body: bytes, struct: str, fields: Fields) -> dict[str, Any]:
         raise RequestRefused(str(error)) from error
     if raw is None:
         return {}
-    if not isinstance(raw, dict):
+    if not gojson.is_object(raw):
         kind = _go_kind(raw, "struct")
         raise RequestRefused(f"json: cannot unmarshal {kind} into Go value of type api.{struct}")
     return read_object(raw, Place(struct, ""), fields)
@@ -106,18 +106,12 @@ def read_integers(value: Any, place: Place) -> list[int]:
 
 def read_map(value: Any, place: Place, go_type: str = "map[string]interface {}") -> dict[str, Any]:
     """Read an object as it is."""
-    if not isinstance(value, dict):
-        place.refuse(value, go_type)
-    found: dict[str, Any] = value
-    return found
+    return value if gojson.is_object(value) else place.refuse(value, go_type)
 
 
 def read_list(value: Any, place: Place, go_type: str) -> list[Any]:
     """Read a list as it is."""
-    if not isinstance(value, list):
-        place.refuse(value, go_type)
-    found: list[Any] = value
-    return found
+    return value if gojson.is_list(value) else place.refuse(value, go_type)
 
 
 def read_anything(value: Any, place: Place) -> Any:

@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib import resources
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from ..errors import RequestError
 from .gguf import Gguf, NotGguf, read_gguf
@@ -185,7 +185,8 @@ def catalogue_of(
     if models is None:
         return FixedCatalogue(shipped.values())
     if isinstance(models, Mapping):
-        return FixedCatalogue(_from_file(name, Path(path)) for name, path in models.items())
+        files = cast("Mapping[str, str | PathLike[str]]", models)
+        return FixedCatalogue(_from_file(name, Path(path)) for name, path in files.items())
     found: list[Model] = []
     for entry in models:
         known = shipped.get(str(entry))
@@ -195,7 +196,7 @@ def catalogue_of(
 
 def shipped_models() -> dict[str, Model]:
     """The models in this package, by name: one file of weights under three names."""
-    weights = Path(str(resources.files(__package__).joinpath("weights")))
+    weights = Path(str(resources.files("arriero.server").joinpath("weights")))
     path = weights / "mini-q8_0.gguf"
     thinking = (weights / "template-think.jinja").read_text("utf-8")
     now_ns = time.time_ns()

@@ -9,7 +9,7 @@ Source: Go 1.26, encoding/json scanner.go and decode.go.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -32,6 +32,16 @@ _ESCAPED = (
 
 class JsonError(ValueError):
     """The body is not JSON; the message is Go's."""
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a decoded value is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether a decoded value is a list."""
+    return isinstance(value, list)
 
 
 def encode(value: Any) -> bytes:
@@ -71,10 +81,10 @@ def _whole_text(value: Any) -> Any:
     """Replace lone surrogates, which Python keeps and Go does not."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_whole_text(item) for item in value]  # pyright: ignore[reportUnknownVariableType]  # decoded JSON
-    if isinstance(value, dict):
-        return {_whole_text(key): _whole_text(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]  # decoded JSON
+    if is_list(value):
+        return [_whole_text(item) for item in value]
+    if is_object(value):
+        return {_whole_text(key): _whole_text(item) for key, item in value.items()}
     return value
 
 

@@ -72,9 +72,9 @@ def is_allowed_origin(origin: str, allowed: Iterable[str]) -> bool:
         start, star, end = pattern.partition("*")
         if not star and origin == pattern:
             return True
-        if star and len(origin) >= len(start) + len(end):
-            if origin.startswith(start) and origin.endswith(end):
-                return True
+        fits = len(origin) >= len(start) + len(end)
+        if star and fits and origin.startswith(start) and origin.endswith(end):
+            return True
     return False
 
 

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from . import gojson
 from .catalogue import Catalogue, Model
 from .engines.engine import Delta, EngineError, Finish, LoadPlan, Sampling
 from .exchange import JSON_STREAM_ERROR, Exchange, Refused
@@ -143,9 +144,8 @@ def _schema(given: Any) -> Mapping[str, Any] | None:
         return None
     if given == "json":
         return {"type": "object"}
-    if isinstance(given, dict):
-        schema: dict[str, Any] = given
-        return schema
+    if gojson.is_object(given):
+        return given
     raw = json.dumps(
         json.dumps(given, ensure_ascii=False, separators=(",", ":")), ensure_ascii=False
     )

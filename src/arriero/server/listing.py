@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from . import gojson
 from .bodies import RequestRefused
 from .catalogue import Model
 from .exchange import Exchange, Refused
@@ -88,7 +89,7 @@ def _tags_row(model: Model) -> dict[str, Any]:
     }
 
 
-def _ps_rows(loaded: tuple[Loaded, ...] | Any) -> list[dict[str, Any]]:
+def _ps_rows(loaded: Iterable[Loaded]) -> list[dict[str, Any]]:
     return [_ps_row(row) for row in loaded]
 
 
@@ -162,7 +163,7 @@ def _modelfile(model: Model, request: ShowRequest) -> str:
 def _parameters(options: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     for name, value in sorted(options.items()):
-        values: list[Any] = value if isinstance(value, list) else [value]
+        values = value if gojson.is_list(value) else [value]
         lines.extend(f"PARAMETER {name} {_quoted(str(one))}" for one in values)
     return lines
 

@@ -8,8 +8,8 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from os import PathLike
 from types import FrameType, TracebackType
@@ -163,11 +163,9 @@ class Server:
         loop, stop = self._loop, self._stop
         if loop is not None and stop is not None and self._thread.is_alive():
             self._drain_s = drain_s
-            try:
+            # The loop may end between the two lines; the thread is about to, then.
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(stop.set)
-            except RuntimeError:
-                # The loop ended between the two lines; the thread is about to.
-                pass
         self._thread.join(drain_s + _STOP_S)
 
     def __enter__(self) -> Self:
@@ -287,7 +285,7 @@ async def _run_until_signal(
 @contextmanager
 def _signals(
     loop: asyncio.AbstractEventLoop, stop: asyncio.Event, hurry: asyncio.Event
-) -> Iterator[None]:
+) -> Generator[None]:
     """Set `stop` at the first signal and `hurry` at the second; put handlers back after."""
 
     def arrived(number: int, frame: FrameType | None) -> None:

@@ -207,9 +207,9 @@ class Scheduler:
             return await waiter.lease
         except asyncio.CancelledError:
             # The load may have been won in the same step the caller gave up.
-            if waiter.lease.done() and not waiter.lease.cancelled():
-                if waiter.lease.exception() is None:
-                    waiter.lease.result().release()
+            lease = waiter.lease
+            if lease.done() and not lease.cancelled() and lease.exception() is None:
+                lease.result().release()
             raise
 
     def expire(self, model: Model) -> None:

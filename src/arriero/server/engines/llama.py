@@ -12,6 +12,7 @@ from __future__ import annotations
 import http.client
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +79,14 @@ def load_llama(
         EngineError: llama.cpp cannot load the file.
     """
     try:
-        import xllamacpp  # type: ignore[import-untyped]  # ships no types
+        # Imported by name because it has no types; `Any` stays within this module.
+        xllamacpp: Any = import_module("xllamacpp")
     except ImportError as cause:
         raise MissingExtra(
             "running models needs llama.cpp: pip install 'arriero[server]'"
         ) from cause
 
     key = secrets.token_urlsafe(32)
-    # The one place where untyped objects of xllamacpp are touched before `LlamaEngine`.
     params: Any = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.verbosity = _QUIET
@@ -135,7 +136,7 @@ class LlamaEngine:
     """One loaded GGUF file. See `Engine`."""
 
     def __init__(self, server: Any, key: str, *, size_bytes: int) -> None:
-        self._server = server
+        self._server: Any = server
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         address = str(server.listening_address).removeprefix("http://")
         self._host, _, port = address.rpartition(":")
@@ -362,9 +363,9 @@ def _bare_logprob(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _raise_refusal(reply: Any, text: str | None = None) -> None:
-    if not isinstance(reply, dict) or "error" not in reply:
+    error: Mapping[str, Any] | None = reply.get("error")
+    if error is None:
         return
-    error: Mapping[str, Any] = reply["error"]
     raise EngineError(
         int(error.get("code", 500)),
         text if text is not None else _encode(reply).decode(),
