@@ -1,0 +1,66 @@
+"""Choice of the adapter. The library below it is imported here, when it is first needed."""
+
+from __future__ import annotations
+
+from arriero._transport.interface import AsyncTransport, Transport, TransportSettings
+from arriero.errors import RequestError
+
+_PASS_SYNC = "pass an httpx.Client or httpx2.Client, or None for the built-in transport"
+_PASS_ASYNC = "pass an httpx.AsyncClient or httpx2.AsyncClient, or None for the built-in transport"
+
+
+def transport_for(http_client: object | None, settings: TransportSettings) -> Transport:
+    """Give the transport of a sync client.
+
+    Args:
+        http_client: A client of httpx or httpx2 that the user made, and will close; None
+            uses urllib3.
+        settings: For urllib3. A client given brings its own TLS, pool and proxy.
+
+    Raises:
+        RequestError: `http_client` is something else, or a file of `settings` is unusable.
+    """
+    if http_client is None:
+        from arriero._transport.over_urllib3 import Urllib3Transport
+
+        return Urllib3Transport(settings)
+    if _is_httpx(http_client, "Client"):
+        from arriero._transport.over_httpx import HttpxTransport
+
+        return HttpxTransport(http_client)
+    raise RequestError(f"http_client={_kind(http_client)}: {_PASS_SYNC}")
+
+
+def async_transport_for(http_client: object | None, settings: TransportSettings) -> AsyncTransport:
+    """Give the transport of an async client, for one event loop.
+
+    Args:
+        http_client: As for `transport_for`, but an async client; None uses aiohttp.
+        settings: As for `transport_for`.
+
+    Raises:
+        RequestError: as `transport_for`.
+    """
+    if http_client is None:
+        from arriero._transport.over_aiohttp import AiohttpTransport
+
+        return AiohttpTransport(settings)
+    if _is_httpx(http_client, "AsyncClient"):
+        from arriero._transport.over_httpx import AsyncHttpxTransport
+
+        return AsyncHttpxTransport(http_client)
+    raise RequestError(f"http_client={_kind(http_client)}: {_PASS_ASYNC}")
+
+
+def _is_httpx(candidate: object, name: str) -> bool:
+    """Recognise the class without importing its library."""
+    return any(
+        base.__name__ == name and base.__module__.partition(".")[0] in ("httpx", "httpx2")
+        for base in type(candidate).__mro__
+    )
+
+
+def _kind(thing: object) -> str:
+    cls = thing if isinstance(thing, type) else type(thing)
+    kind = f"{cls.__module__.partition('.')[0]}.{cls.__qualname__}"
+    return f"the class {kind}" if isinstance(thing, type) else kind

@@ -1,0 +1,340 @@
+"""The async transport, over aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import math
+import weakref
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import aiohttp
+import yarl
+from aiohttp.client_proto import ResponseHandler
+
+from arriero._core.http import Fault, FileBody, Request
+from arriero._transport.http1 import MAX_HEAD_BYTES
+from arriero._transport.interface import AsyncAnswer, TransportSettings
+from arriero._transport.origin import Proxy
+from arriero._transport.reason import reason_from
+from arriero._transport.tls import context_from
+from arriero.errors import Phase
+from arriero.settings import Tls
+
+IDLE_S = 90.0
+"""How long an idle connection is kept, as in Go: routers forget silent ones after minutes."""
+READ_BYTES = 65_536
+"""aiohttp stops reading from the socket at twice this much."""
+UPLOAD_BYTES = 262_144
+"""Size of the pieces a body is sent in."""
+WHOLE_BYTES = 1_048_576
+"""aiohttp warns about bodies longer than this that are given to it in one piece."""
+
+_NOT_ITS_OWN = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+class AiohttpTransport:
+    """Sends requests over an aiohttp session, made in the loop of the first request."""
+
+    def __init__(self, settings: TransportSettings) -> None:
+        self._pool_settings = settings.pool
+        # Files that are wrong should fail when the client is made; reading the system's
+        # authorities takes 20 ms and can wait for the first https host.
+        self._tls = None if settings.tls is None else context_from(settings.tls)
+        self._proxy = None if settings.proxy is None else Proxy.from_url(settings.proxy)
+        self._session: aiohttp.ClientSession | None = None
+        self._connector: _Connector | None = None
+        self._answers: weakref.WeakSet[_Answer] = weakref.WeakSet()
+        self._is_closed = False
+
+    async def open(self, request: Request, *, connect_s: float | None) -> AsyncAnswer:
+        """See `AsyncTransport.open`."""
+        if self._is_closed:
+            raise Fault("closed", "prepare", "the transport is closed")
+        session = self._session or self._start()
+        trip = _Trip()
+        _TRIP.set(trip)
+        try:
+            response = await session.request(
+                request.method,
+                yarl.URL(request.url, encoded=True),
+                data=_data_of(request, trip),
+                timeout=_timeout_of(connect_s),
+                allow_redirects=False,
+                **self._route_of(request),
+            )
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as cause:
+            raise trip.fault_from(cause) from cause
+        answer = _Answer(self, response, is_reused=trip.is_reused)
+        self._answers.add(answer)
+        return answer
+
+    async def close(self) -> None:
+        """See `AsyncTransport.close`."""
+        self._is_closed = True
+        session, connector = self._session, self._connector
+        self._session = None
+        if session is None or connector is None:
+            return
+        busy = [answer for answer in self._answers if answer.leave_pool()]
+        if busy:
+            connector.close_idle(0)
+            session.detach()
+        else:
+            await session.close()
+
+    def discard(self) -> None:
+        """See `AsyncTransport.discard`."""
+        self._is_closed = True
+        session, connector = self._session, self._connector
+        self._session = self._connector = None
+        if session is not None and connector is not None:
+            session.detach()
+            connector.bury()
+
+    def trim(self) -> None:
+        """Close idle connections beyond `Pool.keep_idle`."""
+        if self._connector is not None:
+            self._connector.close_idle(self._pool_settings.keep_idle)
+
+    def _start(self) -> aiohttp.ClientSession:
+        self._connector = _Connector(per_host=self._pool_settings.max_connections or 0)
+        self._session = aiohttp.ClientSession(
+            connector=self._connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=_NOT_ITS_OWN,
+            auto_decompress=False,
+            trust_env=False,
+            read_bufsize=READ_BYTES,
+            max_line_size=MAX_HEAD_BYTES,
+            max_field_size=MAX_HEAD_BYTES,
+        )
+        return self._session
+
+    def _route_of(self, request: Request) -> dict[str, Any]:
+        is_tls = request.url.startswith("https:")
+        headers = [
+            (name, value)
+            for name, value in request.headers
+            if name.lower() not in ("content-length", "transfer-encoding")
+        ]
+        if not isinstance(request.body, bytes | None) or request.size > WHOLE_BYTES:
+            headers.append(("Content-Length", str(request.size)))
+        route: dict[str, Any] = {"headers": headers}
+        if is_tls:
+            self._tls = self._tls or context_from(Tls())
+            route["ssl"] = self._tls
+        proxy = self._proxy
+        if proxy is not None:
+            route["proxy"] = proxy.origin.url
+            if proxy.authorization is not None:
+                credentials = ("Proxy-Authorization", proxy.authorization)
+                if is_tls:
+                    route["proxy_headers"] = dict([credentials])
+                else:
+                    headers.append(credentials)
+        return route
+
+
+@functools.lru_cache(maxsize=64)
+def _timeout_of(connect_s: float | None) -> aiohttp.ClientTimeout:
+    # From `ceil_threshold` on, aiohttp rounds waits up to whole seconds.
+    return aiohttp.ClientTimeout(total=None, connect=connect_s, ceil_threshold=math.inf)
+
+
+class _Trip:
+    """How far a request got."""
+
+    def __init__(self) -> None:
+        self.phase: Phase = "connect"
+        self.is_reused = False
+        self.fault: Fault | None = None
+        """What went wrong on our side while sending."""
+
+    def fault_from(self, error: Exception) -> Fault:
+        """Tell what `error`, raised before the answer began, means."""
+        if self.fault is not None:
+            return self.fault
+        phase, reason = self.phase, reason_from(error)
+        if isinstance(error, aiohttp.InvalidURL | ValueError):
+            return Fault("closed", "prepare", reason)
+        if isinstance(error, RuntimeError):
+            return Fault("closed", phase, reason)
+        if isinstance(error, asyncio.TimeoutError):
+            return Fault("timeout", phase, "no connection in time")
+        if phase == "connect":
+            return Fault("connect", phase, reason)
+        if isinstance(error, aiohttp.ClientResponseError):
+            return Fault("protocol", "head", error.message, reused=self.is_reused)
+        return Fault("lost", phase, reason, reused=self.is_reused)
+
+
+_TRIP: ContextVar[_Trip] = ContextVar("_TRIP")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """aiohttp's pool, which also says whether a connection is new, and can be left behind."""
+
+    _used: weakref.WeakSet[ResponseHandler]
+
+    def __init__(self, *, per_host: int) -> None:
+        super().__init__(limit=0, limit_per_host=per_host, keepalive_timeout=IDLE_S)  # pyright: ignore[reportUnknownMemberType]  # aiohttp leaves a tuple open
+        self._used = weakref.WeakSet()
+
+    async def connect(self, *arguments: Any, **options: Any) -> aiohttp.connector.Connection:
+        """Note in the `_Trip` of this context what kind of connection it got."""
+        connection = await super().connect(*arguments, **options)
+        trip, protocol = _TRIP.get(), connection.protocol
+        assert protocol is not None
+        trip.phase = "head"
+        trip.is_reused = protocol in self._used
+        self._used.add(protocol)
+        return connection
+
+    def close_idle(self, keep: int) -> None:
+        """Close the idle connections that were used longest ago, beyond `keep` for a host."""
+        for idle in self._conns.values():
+            while len(idle) > keep:
+                idle.popleft()[0].close()
+
+    def bury(self) -> None:
+        """Close all sockets without the event loop, and leave nothing that would warn."""
+        idle = [protocol for conns in self._conns.values() for protocol, _ in conns]
+        protocols: Iterable[ResponseHandler] = (*idle, *self._acquired)
+        for protocol in protocols:
+            transport, protocol.transport = protocol.transport, None
+            _bury(transport)
+        self._conns.clear()
+        self._acquired.clear()
+        self._closed = True
+
+
+def _bury(transport: Any) -> None:
+    """Close the socket of an asyncio transport without telling its loop.
+
+    The loop is closed, or its selector is shared with the parent process, whose
+    connections the usual way would unregister.
+    """
+    inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    layers: tuple[Any, ...] = (transport, inner)
+    for layer in layers:
+        sock = getattr(layer, "_sock", None)
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.close()
+            layer._sock = None
+        elif hasattr(layer, "_closed"):
+            layer._closed = True
+
+
+def _data_of(request: Request, trip: _Trip) -> bytes | AsyncIterator[bytes] | None:
+    body = request.body
+    if isinstance(body, FileBody):
+        return _file_pieces(body, trip)
+    if body is not None and len(body) > WHOLE_BYTES:
+        return _pieces(body)
+    return body
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(body), UPLOAD_BYTES):
+        yield body[at : at + UPLOAD_BYTES]
+
+
+async def _file_pieces(body: FileBody, trip: _Trip) -> AsyncIterator[bytes]:
+    trip.phase = "send"
+    try:
+        file = await asyncio.to_thread(open, body.path, "rb")
+    except OSError as cause:
+        trip.fault = Fault("closed", "prepare", f"cannot read {body.path}: {cause.strerror}")
+        raise trip.fault from cause
+    with file:
+        left = body.size
+        while left > 0:
+            piece = await asyncio.to_thread(file.read, min(UPLOAD_BYTES, left))
+            if not piece:
+                reason = f"{body.path} became shorter while it was sent"
+                trip.fault = Fault("closed", "send", reason)
+                raise trip.fault
+            left -= len(piece)
+            yield piece
+    trip.phase = "head"
+
+
+class _Answer:
+    """An open answer; see `AsyncAnswer`."""
+
+    def __init__(
+        self, transport: AiohttpTransport, response: aiohttp.ClientResponse, *, is_reused: bool
+    ) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = _joined(response.headers)
+        self.reused = is_reused
+        self._transport = transport
+        self._response = response
+        self._content = response.content
+        self._is_aborted = False
+
+    async def read(self) -> bytes:
+        """See `AsyncAnswer.read`."""
+        if self._is_aborted:
+            raise Fault("closed", "body", "the answer was aborted")
+        try:
+            return await self._content.readany()
+        except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError) as cause:
+            if self._is_aborted:
+                raise Fault("closed", "body", "the answer was aborted") from cause
+            arrived = self._arrived_before_failure()
+            if arrived:
+                return arrived
+            raise self._fault_from(cause) from cause
+
+    def _arrived_before_failure(self) -> bytes:
+        # aiohttp would hide it behind the error.
+        content: Any = self._content
+        if getattr(content, "_buffer", None):
+            arrived: bytes = content._read_nowait(-1)
+            return arrived
+        return b""
+
+    def _fault_from(self, error: BaseException) -> Fault:
+        return Fault("lost", "body", reason_from(error), reused=self.reused)
+
+    async def close(self) -> None:
+        """See `AsyncAnswer.close`."""
+        if self._content.at_eof():
+            self._response.release()
+            self._transport.trim()
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        """See `AsyncAnswer.abort`."""
+        self._is_aborted = True
+        connection = self._response.connection
+        transport = None if connection is None else connection.transport
+        if transport is None:
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            # `close` alone would first send what an upload has left.
+            transport.abort()
+            self._response.close()
+
+    def leave_pool(self) -> bool:
+        """Close the connection when the body ends; False if it has ended."""
+        connection = self._response.connection
+        if connection is None or connection.protocol is None:
+            return False
+        connection.protocol.force_close()
+        return True
+
+
+def _joined(headers: Mapping[str, str]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in headers.items():
+        name = name.lower()
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined

@@ -1,0 +1,389 @@
+"""The sync transport: urllib3 makes the connections, we talk over them.
+
+urllib3 knows TCP, TLS, names in certificates and proxies. Its reading cannot be held to a
+deadline when the peer trickles, and does not give in one piece what arrived in one piece,
+so requests and answers go through `Wire` and `http1`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import queue
+import re
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from urllib.parse import urlsplit
+
+from arriero._core.http import Fault, FaultKind, FileBody, Request
+from arriero._transport.dial import Dialer
+from arriero._transport.http1 import Body, Head, HeadReader, Malformed, body_of
+from arriero._transport.interface import Answer, TransportSettings
+from arriero._transport.origin import Origin, Proxy
+from arriero._transport.reason import reason_from
+from arriero._transport.wire import Wire
+from arriero.errors import Phase
+
+IDLE_S = 90.0
+"""How long an idle connection is kept, as in Go: routers forget silent ones after minutes."""
+UPLOAD_BYTES = 262_144
+"""Size of the pieces a file is sent in; between two of them we look for an early answer."""
+JOINED_BYTES = 65_536
+"""A body up to this size travels in one write with the head."""
+
+_UNSENDABLE = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
+_UNSENDABLE_IN_PATH = re.compile(r"[\0-\x20\x7f]")
+
+
+class Urllib3Transport:
+    """Sends requests over connections made by urllib3. Safe to share between threads."""
+
+    def __init__(self, settings: TransportSettings) -> None:
+        self._pool_settings = settings.pool
+        self._proxy = None if settings.proxy is None else Proxy.from_url(settings.proxy)
+        self._dialer = Dialer(settings.tls, self._proxy)
+        self._pools: dict[Origin, _Pool] = {}
+        self._is_closed = False
+        _TRANSPORTS.add(self)
+
+    def open(self, request: Request, *, connect_until: float | None, until: float | None) -> Answer:
+        """See `Transport.open`."""
+        if self._is_closed:
+            raise Fault("closed", "prepare", "the transport is closed")
+        target = _target_from(request.url)
+        head = self._head_from(request, target)
+        if connect_until is None or (until is not None and until < connect_until):
+            connect_until = until
+        pool = self._pool_of(target.origin)
+        pool.acquire(connect_until)
+        wire: Wire | None = None
+        try:
+            wire = pool.idle_wire() or self._dialer.dial(target.origin, connect_until)
+            return _Exchange(wire, request, until).answer(head, pool)
+        except BaseException:
+            if wire is not None:
+                wire.close()
+            pool.release(None)
+            raise
+
+    def close(self) -> None:
+        """See `Transport.close`."""
+        self._is_closed = True
+        for pool in list(self._pools.values()):
+            pool.close()
+
+    def forget(self) -> None:
+        """In a child after a fork: drop the connections, which belong to the parent."""
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            pool.close()
+
+    def _pool_of(self, origin: Origin) -> _Pool:
+        pool = self._pools.get(origin)
+        if pool is None:
+            settings = self._pool_settings
+            fresh = _Pool(settings.max_connections, settings.keep_idle)
+            pool = self._pools.setdefault(origin, fresh)
+        return pool
+
+    def _head_from(self, request: Request, target: _Target) -> bytes:
+        path, host, proxy = target.path, target.host_header, self._proxy
+        fields: list[str] = []
+        if proxy is not None and not target.origin.is_tls:
+            path = f"http://{host}{path}"
+            if proxy.authorization is not None:
+                fields.append(f"Proxy-Authorization: {proxy.authorization}")
+        for name, value in request.headers:
+            match name.lower():
+                case "host":
+                    host = value
+                case "content-length" | "transfer-encoding":
+                    pass  # we frame the body, so we say how
+                case _:
+                    fields.append(f"{name}: {value}")
+        if request.body is not None or request.method in ("POST", "PUT", "PATCH"):
+            fields.append(f"Content-Length: {request.size}")
+        lines = [f"{request.method} {path} HTTP/1.1", f"Host: {host}", *fields]
+        if _UNSENDABLE_IN_PATH.search(path) or any(map(_UNSENDABLE.search, lines)):
+            raise Fault("closed", "prepare", "the URL or a header holds a control character")
+        return "\r\n".join((*lines, "", "")).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    origin: Origin
+    path: str
+    host_header: str
+
+
+@functools.lru_cache(maxsize=512)
+def _target_from(url: str) -> _Target:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        host = parts.hostname or ""
+        if not host.isascii():
+            host = host.encode("idna").decode()
+    except ValueError as cause:
+        raise Fault("closed", "prepare", f"not a URL: {cause}") from cause
+    if parts.scheme not in ("http", "https") or not host:
+        raise Fault("closed", "prepare", "not a URL with http or https and a host")
+    is_tls = parts.scheme == "https"
+    default = 443 if is_tls else 80
+    literal = f"[{host}]" if ":" in host else host
+    return _Target(
+        Origin(is_tls, host.replace("%25", "%"), port or default),
+        (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+        literal if port in (None, default) else f"{literal}:{port}",
+    )
+
+
+class _Pool:
+    """Connections to one origin. Lock-free: a dropped answer may give its connection back
+    in the middle of anything, where a lock could be held by the same thread."""
+
+    def __init__(self, max_connections: int | None, keep_idle: int) -> None:
+        self._max = max_connections
+        self._keep_idle = keep_idle
+        self._idle: list[Wire] = []
+        self._is_closed = False
+        # SimpleQueue.put is reentrant by contract; no other bounded wait is.
+        self._permits: queue.SimpleQueue[None] | None = None
+        if max_connections is not None:
+            self._permits = queue.SimpleQueue()
+            for _ in range(max_connections):
+                self._permits.put(None)
+
+    def acquire(self, until: float | None) -> None:
+        """Wait until one more connection may be used. Raises Fault ``timeout``."""
+        if self._permits is None:
+            return
+        try:
+            left_s = None if until is None else max(0.0, until - monotonic())
+            self._permits.get(timeout=left_s)
+        except queue.Empty:
+            raise Fault(
+                "timeout", "connect", f"all {self._max} connections of the pool are in use"
+            ) from None
+
+    def idle_wire(self) -> Wire | None:
+        """Take the connection used last that still stands."""
+        while self._idle:
+            with contextlib.suppress(IndexError):  # another thread was faster
+                wire = self._idle.pop()
+                if monotonic() - wire.idle_since < IDLE_S and wire.is_quiet:
+                    return wire
+                wire.close()
+        return None
+
+    def release(self, wire: Wire | None) -> None:
+        """End one use; keep its connection, if it is given, for the next."""
+        if wire is not None:
+            wire.idle_since = monotonic()
+            self._idle.append(wire)
+            self._trim(0 if self._is_closed else self._keep_idle)
+        if self._permits is not None:
+            self._permits.put(None)
+
+    def close(self) -> None:
+        """Close what is idle now, and what becomes so later."""
+        self._is_closed = True
+        self._trim(0)
+
+    def _trim(self, size: int) -> None:
+        while len(self._idle) > size:
+            with contextlib.suppress(IndexError):
+                self._idle.pop(0).close()
+
+
+class _Exchange:
+    """One request on its way out, and the head of its answer on its way in."""
+
+    def __init__(self, wire: Wire, request: Request, until: float | None) -> None:
+        self._wire = wire
+        self._request = request
+        self._until = until
+        self._phase: Phase = "send"
+        self._reader = HeadReader()
+        self._is_sent = False
+
+    def answer(self, head: bytes, pool: _Pool) -> Answer:
+        """Send all, and read the head of the answer.
+
+        Raises:
+            Fault: in phase ``send`` or ``head``.
+        """
+        try:
+            answer_head = self._answer_head(head)
+            body = body_of(self._request.method, answer_head)
+        except TimeoutError as cause:
+            raise self._fault("timeout", "the time is over") from cause
+        except OSError as cause:
+            raise self._fault("lost", reason_from(cause)) from cause
+        except Malformed as cause:
+            raise self._fault("protocol", str(cause)) from cause
+        is_reusable = self._is_sent and answer_head.keeps_alive
+        return _Answer(pool, self._wire, answer_head, body, self._reader.rest, is_reusable)
+
+    def _answer_head(self, head: bytes) -> Head:
+        try:
+            early = self._send(head)
+        except TimeoutError:
+            raise
+        except OSError as broken:
+            # A server that refuses an upload may answer and hang up: often the answer can
+            # still be read.
+            try:
+                return self._read_head()
+            except (OSError, Malformed):
+                raise broken from None
+        return early or self._read_head()
+
+    def _send(self, head: bytes) -> Head | None:
+        """Send until all is sent or the peer answers; give its answer's head if it is whole."""
+        wire = self._wire
+        for piece in _pieces(head, self._request.body):
+            left = wire.send(piece, self._until)
+            while left or (len(piece) == UPLOAD_BYTES and wire.hears()):
+                answer_head = self._reader.feed(wire.take_heard())
+                if answer_head is not None or self._reader.may_be_final:
+                    return answer_head
+                left = wire.send(left, self._until)
+        self._is_sent = True
+        self._phase = "head"
+        return None
+
+    def _read_head(self) -> Head:
+        while True:
+            data = self._wire.take_heard() or self._wire.receive(self._until)
+            if not data:
+                where = "inside the head of its answer" if self._reader.has_begun else "unanswered"
+                raise ConnectionResetError(f"the server closed the connection {where}")
+            head = self._reader.feed(data)
+            if head is not None:
+                return head
+
+    def _fault(self, kind: FaultKind, reason: str) -> Fault:
+        return Fault(kind, self._phase, reason, reused=self._wire.served > 0)
+
+
+def _pieces(head: bytes, body: bytes | FileBody | None) -> Iterator[bytes]:
+    """Cut a request into what is sent at once. Raises Fault if a file cannot be read."""
+    if isinstance(body, FileBody):
+        yield from _file_pieces(head, body)
+    elif body and len(body) <= JOINED_BYTES:
+        yield head + body
+    else:
+        yield head
+        if body:
+            yield body
+
+
+def _file_pieces(head: bytes, body: FileBody) -> Iterator[bytes]:
+    try:
+        file = open(body.path, "rb")  # noqa: SIM115  # closed below; failing to open differs
+    except OSError as cause:
+        raise Fault("closed", "prepare", f"cannot read {body.path}: {cause.strerror}") from cause
+    with file:
+        yield head
+        left = body.size
+        while left > 0:
+            piece = file.read(min(UPLOAD_BYTES, left))
+            if not piece:
+                raise Fault("closed", "send", f"{body.path} became shorter while it was sent")
+            left -= len(piece)
+            yield piece
+
+
+class _Answer:
+    """An open answer; see `Answer`."""
+
+    def __init__(
+        self, pool: _Pool, wire: Wire, head: Head, body: Body, rest: bytes, is_reusable: bool
+    ) -> None:
+        self.status = head.status
+        self.headers: Mapping[str, str] = head.headers
+        self.reused = wire.served > 0
+        self._wire = wire
+        self._body = body
+        self._rest = rest
+        self._is_reusable = is_reusable
+        # Whoever takes the pool out ends the lease: `close` and `abort` may race.
+        self._lease = [pool]
+
+    def read(self, until: float | None) -> bytes:
+        """See `Answer.read`."""
+        body, receive = self._body, self._wire.receive
+        if body.is_done:
+            return b""
+        try:
+            data, self._rest = self._rest, b""
+            while True:
+                if not data:
+                    data = receive(until)
+                    if not data:
+                        return self._end()
+                content = body.feed(data)
+                if content or body.is_done:
+                    return content
+                data = b""
+        except TimeoutError as cause:
+            raise self._fault("timeout", "the time is over") from cause
+        except OSError as cause:
+            raise self._fault("lost", reason_from(cause)) from cause
+        except Malformed as cause:
+            raise self._fault("protocol", str(cause)) from cause
+
+    def _end(self) -> bytes:
+        if self._wire.is_aborted or not self._body.end():
+            raise ConnectionResetError("the server closed the connection inside the answer")
+        return b""
+
+    def _fault(self, kind: FaultKind, reason: str) -> Fault:
+        if self._wire.is_aborted:
+            kind, reason = "closed", "the answer was aborted"
+        return Fault(kind, "body", reason, reused=self.reused)
+
+    def close(self) -> None:
+        """See `Answer.close`."""
+        pool = self._end_lease()
+        if pool is None:
+            return
+        body = self._body
+        if self._is_reusable and body.is_done and not body.has_surplus:
+            self._wire.served += 1
+            pool.release(self._wire)
+        else:
+            self._wire.close()
+            pool.release(None)
+
+    def abort(self) -> None:
+        """See `Answer.abort`."""
+        pool = self._end_lease()
+        if pool is not None:
+            self._wire.abort()
+            pool.release(None)
+
+    def _end_lease(self) -> _Pool | None:
+        try:
+            return self._lease.pop()
+        except IndexError:
+            return None
+
+    def __del__(self) -> None:
+        self.close()
+
+
+_TRANSPORTS: weakref.WeakSet[Urllib3Transport] = weakref.WeakSet()
+
+
+def _forget_parent() -> None:
+    for transport in list(_TRANSPORTS):
+        transport.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parent)
