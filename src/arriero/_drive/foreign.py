@@ -7,7 +7,6 @@ because they leak from it. Where httpx is loaded, ours inherit from the matching
 from __future__ import annotations
 
 import sys
-from functools import cache
 from typing import Any, cast
 
 from arriero.errors import ArrieroError, ConnectFailed, ConnectionLost, DeadlineExceeded
@@ -36,8 +35,14 @@ def _matching(error: ArrieroError) -> str | None:
     return None
 
 
-@cache
+_made: dict[tuple[type, type], type[ArrieroError]] = {}
+
+
 def _both(ours: type[ArrieroError], theirs: type) -> type[ArrieroError]:
+    made = _made.get((ours, theirs))
+    if made is not None:
+        return made
+
     def reduce(self: ArrieroError) -> tuple[Any, ...]:
         state = {name: value for name, value in self.__dict__.items() if name != "_request"}
         return ours, self.args, state
@@ -48,4 +53,5 @@ def _both(ours: type[ArrieroError], theirs: type) -> type[ArrieroError]:
         "__qualname__": ours.__qualname__,
         "__reduce__": reduce,  # a class made here cannot be found by name
     }
-    return cast("type[ArrieroError]", type(ours.__name__, (ours, theirs), namespace))
+    made = cast("type[ArrieroError]", type(ours.__name__, (ours, theirs), namespace))
+    return _made.setdefault((ours, theirs), made)

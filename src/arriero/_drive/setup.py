@@ -226,6 +226,10 @@ def timeouts_of(timeout: Any) -> Timeouts:
     raise RequestError(f"timeout: seconds, an httpx.Timeout or None, not {timeout!r}")
 
 
+def _same(connect_s: float | None, read_s: float | None) -> Timeouts:
+    return Timeouts(connect_s=connect_s, first_token_s=read_s, idle_s=read_s)
+
+
 def _tls(tls: Tls | None, arguments: Mapping[str, Any]) -> Tls | None:
     verify, cert = arguments.get("verify", True), arguments.get("cert")
     if tls is not None:
@@ -251,7 +255,7 @@ def _pool(pool: Pool | None, limits: Any) -> Pool:
     keep = limits.max_keepalive_connections
     return Pool(
         max_connections=limits.max_connections,
-        keep_idle=Pool.keep_idle if keep is None else keep,
+        keep_idle=Pool().keep_idle if keep is None else keep,
     )
 
 

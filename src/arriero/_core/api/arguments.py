@@ -56,8 +56,10 @@ def keep_alive_to_wire(value: KeepAlive | None) -> float | str | None:
                 " with units such as '5m' or '1h30m', or a timedelta"
             )
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(cast("object", value), int | float):
         raise RequestError(f"keep_alive: a number, a text or a timedelta, not {value!r}")
+    if not math.isfinite(value):
+        raise RequestError(f"keep_alive: {value!r} is not finite; a negative number is forever")
     return value
 
 

@@ -21,6 +21,7 @@ from arriero._core.calls import Call
 from arriero._core.http import Head
 from arriero._core.ndjson import RecordDecoder
 from arriero._core.replies import error_of_reply
+from arriero.errors import RequestError
 from arriero.settings import Timeouts
 from arriero.types.embed import EmbeddingsResponse, EmbedResponse
 from arriero.types.options import Options
@@ -89,6 +90,19 @@ def embeddings(
         keep_alive=keep_alive_to_wire(keep_alive),
     )
     return Call("POST", "/api/embeddings", _EMBEDDINGS, body=body, timeouts=timeouts)
+
+
+def texts_of(input: str | Sequence[str]) -> list[str]:
+    """Give the texts of an ``input`` as a list.
+
+    Raises:
+        RequestError: there is none, or something is no text.
+    """
+    texts = input_to_wire(input, "embed_array")
+    made = [texts] if isinstance(texts, str) else texts
+    if not made:
+        raise RequestError("embed_array: input is empty; an array of no rows has no width")
+    return made
 
 
 def embed_encoded(

@@ -1,0 +1,1 @@
+"""The async façade, written by hand: signatures, docstrings, a line each."""

@@ -1,0 +1,143 @@
+"""What clients of both colours share: configuration, pickling, the check of arguments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from arriero._core.operations import Target
+from arriero._drive.setup import UNSET, Setup, setup
+from arriero.errors import MissingExtra, RequestError
+from arriero.settings import Auth, Pool, Timeouts, Tls
+
+
+class Configured:
+    """A configured client; see `Client` and `AsyncClient`."""
+
+    _httpx_class: ClassVar[str] = "Client"
+
+    def __init__(
+        self,
+        host: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: Any = UNSET,
+        timeouts: Timeouts | None = None,
+        auth: Auth | Any | None = None,
+        tls: Tls | None = None,
+        proxy: Any = None,
+        pool: Pool | None = None,
+        follow_redirects: bool = True,
+        max_line_bytes: int | None = None,
+        http_client: Any = None,
+        **httpx_arguments: Any,
+    ) -> None:
+        """Configure a client. Nothing is sent and no connection is made.
+
+        Args:
+            host: ``host``, ``host:port`` or a URL, credentials and path included; None
+                takes `OLLAMA_HOST`, else ``http://127.0.0.1:11434``.
+            headers: Sent with every request to `host`; they win over our own.
+            timeout: As `httpx` takes it: seconds for connecting and for each silence, an
+                `httpx.Timeout`, or None for no limit. `timeouts` says more.
+            timeouts: Budgets of each phase; defaults in `Timeouts`.
+            auth: Bearer token, (user, password), or a callable giving a token for each
+                request. Only ever sent to `host`.
+            tls: Certificates; ``verify`` and ``cert`` of httpx are taken too.
+            proxy: URL of a proxy. None takes the environment's, but never for loopback,
+                private addresses and names without a dot.
+            pool: Limits of connections.
+            follow_redirects: Method and body are kept, credentials stay at their origin.
+            max_line_bytes: Longest line of a stream; longer ones are refused. 64 MiB.
+            http_client: An httpx or httpx2 client to send with, instead of our own.
+            **httpx_arguments: Further keyword arguments of `httpx.Client`: ``verify``,
+                ``cert``, ``limits``, ``trust_env``, ``cookies``, ``params`` work with
+                every transport; ``transport``, ``mounts``, ``event_hooks`` and ``http2``
+                make an httpx client.
+
+        Raises:
+            RequestError: an argument is wrong or unknown.
+        """
+        given = {
+            "host": host,
+            "headers": headers,
+            "timeout": timeout,
+            "timeouts": timeouts,
+            "auth": auth,
+            "tls": tls,
+            "proxy": proxy,
+            "pool": pool,
+            "follow_redirects": follow_redirects,
+            "max_line_bytes": max_line_bytes,
+            "http_client": http_client,
+            **httpx_arguments,
+        }
+        self._arguments = {
+            name: value for name, value in given.items() if value is not None and value is not UNSET
+        }
+        if timeout is None:
+            self._arguments["timeout"] = None
+        if http_client is not None and httpx_arguments:
+            raise RequestError(
+                "http_client brings its own settings;"
+                f" {next(iter(httpx_arguments))!r} belongs there"
+            )
+        self._given_client = http_client
+        self._closed = False
+        self._setup: Setup = setup(
+            host,
+            environ=os.environ,
+            headers=headers,
+            timeout=timeout,
+            timeouts=timeouts,
+            auth=auth,
+            tls=tls,
+            proxy=proxy,
+            pool=pool,
+            follow_redirects=follow_redirects,
+            max_line_bytes=max_line_bytes,
+            httpx_arguments=httpx_arguments,
+        )
+        self._target: Target = self._setup.target
+
+    @property
+    def host(self) -> str:
+        """URL of the server, without credentials."""
+        return self._target.base.url
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """Budgets of calls that bring none of their own."""
+        return self._target.timeouts
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.host}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give the configuration; connections are made anew where it is unpickled.
+
+        Raises:
+            TypeError: the client sends over an ``http_client``, which holds sockets.
+        """
+        if self._given_client is not None:
+            raise TypeError(f"a {type(self).__name__} with http_client= cannot be pickled")
+        return self._arguments
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]  # runs on an empty instance
+
+    def _http_client(self) -> tuple[Any, bool]:
+        """Give the httpx client to send over, or None, and whether it is ours to close."""
+        if self._given_client is not None:
+            return self._given_client, False
+        if self._setup.httpx_options is None:
+            return None, True
+        try:
+            import httpx
+        except ImportError as cause:
+            names = ", ".join(sorted(self._setup.httpx_options))
+            raise MissingExtra(
+                f"{names}: needs httpx; install it with: pip install 'arriero[httpx]'"
+            ) from cause
+        return getattr(httpx, self._httpx_class)(**self._setup.httpx_options), True

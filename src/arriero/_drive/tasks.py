@@ -1,0 +1,562 @@
+"""The async driver: runs operations and reads streams on the running event loop.
+
+A client may be used by many tasks, and by one event loop after another; connections
+belong to a loop. Deadlines are by `time.monotonic`, the clock of asyncio's loops and of
+uvloop's. A stream is read by one task; `AsyncStream.cancel` may be called by any
+task of the same loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections.abc
+import functools
+import inspect
+import math
+import weakref
+from collections.abc import Callable, Coroutine, Generator
+from types import TracebackType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    NoReturn,
+    Self,
+    TypeVar,
+    assert_never,
+    cast,
+)
+
+from arriero._core.calls import Call
+from arriero._core.effects import (
+    Authorize,
+    Drop,
+    Effect,
+    HashFile,
+    LoadImage,
+    Operation,
+    ReadBody,
+    Send,
+)
+from arriero._core.http import Fault, Head, HttpInfo
+from arriero._core.images import ImageFile, ImagePath
+from arriero._core.operations import begun, opened, whole
+from arriero._core.reading import Reading
+from arriero._drive.configured import Configured
+from arriero._drive.foreign import recognisable
+from arriero._drive.threads import hash_file
+from arriero._transport.interface import AsyncAnswer, AsyncTransport
+from arriero.errors import ArrieroError, CallCancelled, ClientClosed
+from arriero.types.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Record)
+
+
+class AsyncBase(Configured):
+    """What `AsyncClient` is besides its methods."""
+
+    _httpx_class: ClassVar[str] = "AsyncClient"
+    _transports: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport] | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, method in vars(cls).copy().items():
+            if not name.startswith("_") and inspect.iscoroutinefunction(method):
+                setattr(cls, name, _pending(method))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError("AsyncClient is used with 'async with'; for 'with' take Client")
+
+    def __exit__(self, *exc: object) -> None:
+        """Never reached; without it, Python's own message would hide ours."""
+
+    def __del__(self) -> None:
+        for transport in list((self._transports or {}).values()):
+            transport.discard()
+
+    async def close(self) -> None:
+        """Close every connection. Calls made later raise `ClientClosed`.
+
+        An `http_client` that was passed in stays open: it belongs to the caller.
+        """
+        self._closed = True
+        transports, self._transports = self._transports, None
+        here = asyncio.get_running_loop()
+        for loop, transport in list((transports or {}).items()):
+            if loop is here:
+                await transport.close()
+            else:
+                transport.discard()
+
+    def _connected(self) -> AsyncTransport:
+        loop = asyncio.get_running_loop()
+        transports = self._transports
+        transport = None if transports is None else transports.get(loop)
+        if transport is None:
+            if self._closed:
+                raise ClientClosed("the client is closed")
+            if transports is None:
+                transports = self._transports = weakref.WeakKeyDictionary()
+            for other in [other for other in transports if other.is_closed()]:
+                transports.pop(other).discard()
+            from arriero._transport.choose import async_transport_for
+
+            transport = async_transport_for(self._http_client(), self._setup.transport)
+            transports[loop] = transport
+        return transport
+
+    async def _run(self, call: Call[Any]) -> Any:
+        """Make a call: its answer, or a stream that makes it when it is first read."""
+        if call.stream:
+            return AsyncStream(self, call)
+        return await self._drive(whole(call, self._target))
+
+    async def _drive(self, operation: Operation[T]) -> T:
+        value, answer = await self._perform(operation)
+        if answer is not None:
+            await answer.close()
+        return value
+
+    async def _perform(self, operation: Operation[T]) -> tuple[T, AsyncAnswer | None]:
+        """Run an operation to its end; an answer it left open comes back too."""
+        answer: AsyncAnswer | None = None
+        result: Any
+        try:
+            effect = next(operation)
+            while True:
+                try:
+                    match effect:
+                        case Send():
+                            answer = await self._send(effect)
+                            result = Head(answer.status, answer.headers)
+                        case ReadBody(until):
+                            assert answer is not None
+                            result = await _body(answer, until)
+                            await answer.close()
+                            answer = None
+                        case Drop():
+                            assert answer is not None
+                            await answer.close()
+                            answer = result = None
+                        case Authorize() | LoadImage() | HashFile():
+                            result = await self._act(effect)
+                        case _:
+                            assert_never(effect)
+                except (Fault, OSError) as error:
+                    if answer is not None:
+                        answer.abort()
+                        answer = None
+                    effect = operation.throw(error)
+                else:
+                    effect = operation.send(result)
+        except StopIteration as done:
+            return cast("T", done.value), answer
+        except ArrieroError as error:
+            _abandon(answer)
+            raise recognisable(error) from error.__cause__
+        except BaseException:
+            _abandon(answer)
+            raise
+
+    async def _send(self, effect: Send) -> AsyncAnswer:
+        opening = self._connected().open(effect.request, connect_s=effect.connect_s)
+        if effect.until is None:
+            return await opening
+        deadline = asyncio.timeout_at(effect.until)
+        try:
+            async with deadline:
+                return await opening
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            raise Fault("timeout", "head", "no answer in time") from error
+
+    async def _act(self, effect: Effect) -> Any:
+        match effect:
+            case Authorize():
+                assert self._setup.token_provider is not None
+                token = self._setup.token_provider()
+                return await token if inspect.isawaitable(token) else token
+            case LoadImage(ImagePath(path)):
+                return await asyncio.to_thread(_file_bytes, path)
+            case LoadImage(ImageFile(file)):
+                return await asyncio.to_thread(file.read)
+            case HashFile(path):
+                return await asyncio.to_thread(hash_file, path)
+            case _:
+                raise AssertionError(effect)
+
+
+def _abandon(answer: AsyncAnswer | None) -> None:
+    if answer is not None:
+        answer.abort()
+
+
+def _file_bytes(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+async def _body(answer: AsyncAnswer, until: float | None) -> bytes:
+    deadline = asyncio.timeout_at(until)
+    try:
+        async with deadline:
+            data = await answer.read()
+            more = await answer.read() if data else b""
+            if not more:
+                return data
+            parts = [data]
+            while more:
+                parts.append(more)
+                more = await answer.read()
+            return b"".join(parts)
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        raise Fault("timeout", "body", "the answer did not end in time") from error
+
+
+class PendingCall(collections.abc.Coroutine[Any, Any, T]):
+    """The coroutine of a call, which says what to write when ``await`` was forgotten."""
+
+    __slots__ = ("_coroutine", "_name")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], name: str) -> None:
+        self._coroutine = coroutine
+        self._name = name
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._coroutine.__await__()
+
+    def send(self, value: Any) -> Any:
+        """Resume the coroutine."""
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Raise inside the coroutine."""
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        """End the coroutine."""
+        self._coroutine.close()
+
+    def _refuse(self, instead: str) -> NoReturn:
+        self._coroutine.close()
+        raise TypeError(f"AsyncClient.{self._name}() was not awaited: write '{instead}'")
+
+    def __aiter__(self) -> NoReturn:
+        self._refuse(f"async for part in await client.{self._name}(...)")
+
+    def __iter__(self) -> NoReturn:
+        self._refuse(f"async for part in await client.{self._name}(...)")
+
+    def __aenter__(self) -> NoReturn:
+        self._refuse(f"async with await client.{self._name}(...) as stream")
+
+    def __enter__(self) -> NoReturn:
+        self._refuse(f"async with await client.{self._name}(...) as stream")
+
+    def __aexit__(self, *exc: object) -> NoReturn:
+        raise AssertionError("not entered")
+
+    def __exit__(self, *exc: object) -> None:
+        """Never reached; without it, Python's own message would hide ours."""
+
+    def __getitem__(self, key: object) -> NoReturn:
+        self._refuse(f"(await client.{self._name}(...))[{key!r}]")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("_", "cr_")):  # what Python itself looks for
+            return getattr(self._coroutine, name)
+        return self._refuse(f"(await client.{self._name}(...)).{name}")
+
+
+def _pending(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> PendingCall[Any]:
+        return PendingCall(method(*args, **kwargs), method.__name__)
+
+    # What `inspect.markcoroutinefunction` sets from Python 3.12 on; mocks look for it.
+    call._is_coroutine = _MARK  # type: ignore[attr-defined]
+    return call
+
+
+_MARK: Any = getattr(asyncio.coroutines, "_is_coroutine", None)
+
+
+class AsyncStream(Generic[R]):
+    """Records of one answer as they arrive; also what they add up to.
+
+    Nothing is sent before the first record is asked for, or ``async with`` is entered.
+    Leaving ``async with``, `close`, cancelling the task, or dropping the last reference
+    closes the socket, which stops the server's work.
+
+    Raises, while iterating: as `Stream`.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_answer",
+        "_call",
+        "_cancelled",
+        "_client",
+        "_closed",
+        "_opening",
+        "_reading",
+        "_ready",
+        "_watch",
+    )
+
+    def __init__(self, client: AsyncBase, call: Call[R]) -> None:
+        self._client = client
+        self._call = call
+        self._answer: AsyncAnswer | None = None
+        self._reading: Reading[R] | None = None
+        self._ready: Any = ()
+        self._watch: _Watch | None = None
+        self._opening: asyncio.Task[Any] | None = None
+        self._cancelled = False
+        self._closed = False
+
+    def __aiter__(self) -> AsyncIterator[R]:
+        return self
+
+    async def __anext__(self) -> R:
+        ready = self._ready
+        if not ready:
+            ready = await self._wait()
+        return cast("R", ready.popleft())
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        self._let_go()
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("this stream is async: write 'async for', or take it from Client")
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError("this stream is async: write 'async with', or take it from Client")
+
+    def __exit__(self, *exc: object) -> None:
+        """Never reached; without it, Python's own message would hide ours."""
+
+    def __repr__(self) -> str:
+        reading = self._reading
+        state = "not sent" if reading is None else "ended" if reading.ended else "open"
+        return f"<AsyncStream of {self._call.name}: {'closed' if self._closed else state}>"
+
+    async def open(self) -> Self:
+        """Send the request now, and wait for the head of the answer.
+
+        Raises:
+            ArrieroError: as the call without stream would.
+        """
+        if self._reading is None and not self._closed:
+            call, client = self._call, self._client
+            target = client._target
+            progress = begun(call, target)
+            head, answer = await self._interruptible(
+                client._perform(opened(call, target, progress))
+            )
+            assert answer is not None
+            self._answer = answer
+            self._watch = _Watch(asyncio.get_running_loop(), answer)
+            self._reading = reading = Reading(call, target, progress, head)
+            self._ready = reading.ready
+        return self
+
+    async def _interruptible(self, opening: Coroutine[Any, Any, T]) -> T:
+        """Await `opening` so that `cancel` can end it without cancelling the task for good."""
+        if self._cancelled:
+            opening.close()
+            raise self._error()
+        task = self._opening = asyncio.current_task()
+        cancels = task.cancelling() if task is not None else 0
+        try:
+            return await opening
+        except asyncio.CancelledError as error:
+            if self._cancelled and task is not None and task.uncancel() <= cancels:
+                raise self._error() from error
+            raise
+        finally:
+            self._opening = None
+
+    def _error(self) -> CallCancelled:
+        error = CallCancelled("cancelled while waiting for the answer")
+        error.call, error.host, error.phase = (
+            self._call.name,
+            self._client._target.base.origin,
+            "head",
+        )
+        return error
+
+    async def _wait(self) -> Any:
+        """Give the queue of records, not empty; raise what ends the stream."""
+        reading = self._reading
+        if reading is None:
+            if self._closed:
+                raise StopAsyncIteration
+            await self.open()
+            reading = cast("Reading[R]", self._reading)
+        ready, answer = reading.ready, self._answer
+        if answer is not None and not reading.ended:
+            try:
+                await self._read(answer, reading)
+            except BaseException:  # cancelled in the middle: the rest of this answer is lost
+                self._let_go()
+                raise
+        if ready:
+            return ready
+        failure, reading.failure = reading.failure, None
+        if failure is not None:
+            raise recognisable(failure) from failure.__cause__
+        raise StopAsyncIteration
+
+    async def _read(self, answer: AsyncAnswer, reading: Reading[R]) -> None:
+        watch = cast("_Watch", self._watch)
+        watch.start(reading.until())
+        try:
+            while data := await answer.read():
+                if reading.feed(data):
+                    break
+            else:
+                reading.end()
+        except Fault as fault:
+            if self._cancelled:
+                reading.cancelled()
+            else:
+                reading.fault(watch.fault or fault)
+        finally:
+            watch.until = math.inf
+        if reading.failure is not None:
+            self._let_go()
+        elif reading.ended:
+            self._answer = None
+            watch.stop()
+            await answer.close()
+
+    def _let_go(self) -> None:
+        answer, self._answer = self._answer, None
+        if self._watch is not None:
+            self._watch.stop()
+        if answer is not None:
+            answer.abort()
+
+    async def close(self) -> None:
+        """Stop here: the socket is closed unless the answer was read to its end."""
+        self._closed = True
+        self._let_go()
+        if self._reading is not None:
+            self._reading.ended = True
+            self._reading.ready.clear()
+
+    aclose = close
+
+    def cancel(self) -> None:
+        """Stop now, from any task of the loop: the socket is closed at once.
+
+        A task that waits for the next record gets `CallCancelled`.
+        """
+        self._cancelled = True
+        if self._opening is not None:
+            self._opening.cancel()
+        elif self._answer is not None:
+            self._answer.abort()
+
+    @property
+    def response(self) -> R | None:
+        """What has arrived so far as one record, with ``parsed`` once it is complete.
+
+        None before the first record.
+
+        Raises:
+            ParseError: the answer is complete and does not fit its ``format``.
+        """
+        return None if self._reading is None else self._reading.total()
+
+    @property
+    def text(self) -> str:
+        """The answer's text so far."""
+        return "" if self._reading is None else self._reading.text
+
+    @property
+    def complete(self) -> bool:
+        """True once the record that ends the stream has arrived."""
+        return self._reading is not None and self._reading.complete
+
+    @property
+    def http(self) -> HttpInfo | None:
+        """Status and headers of the answer; None before it was opened."""
+        return None if self._reading is None else self._reading.http
+
+
+class _Watch:
+    """Ends a wait that takes too long. One timer serves a whole stream: it looks at the
+    deadline when it fires and sets itself anew, so that a record costs an assignment."""
+
+    __slots__ = ("__weakref__", "_answer", "_fires_at", "_handle", "_loop", "fault", "until")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, answer: AsyncAnswer) -> None:
+        self._loop = loop
+        self._answer: AsyncAnswer | None = answer
+        self._handle: asyncio.TimerHandle | None = None
+        self._fires_at = math.inf
+        self.until = math.inf
+        self.fault: Fault | None = None
+
+    def start(self, until: float | None) -> None:
+        if until is None:
+            return
+        self.until = until
+        if until < self._fires_at:
+            self._set(until)
+
+    def stop(self) -> None:
+        self.until = math.inf
+        self._answer = None
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _set(self, at: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._fires_at = at
+        self._handle = self._loop.call_at(at, _fire, weakref.ref(self))
+
+    def _fired(self) -> None:
+        self._handle, self._fires_at = None, math.inf
+        if self._answer is None:
+            return
+        if self._loop.time() >= self.until:
+            self.fault = Fault("timeout", "body", "no record in time")
+            self._answer.abort()
+        elif self.until != math.inf:
+            self._set(self.until)
+
+
+def _fire(watch: weakref.ref[_Watch]) -> None:
+    alive = watch()
+    if alive is not None:
+        alive._fired()

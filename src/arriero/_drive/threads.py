@@ -1,0 +1,426 @@
+"""The sync driver: runs operations and reads streams on the caller's thread.
+
+A client may be shared between threads. A stream is read by one thread; `Stream.cancel`
+may be called from any.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+import warnings
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, assert_never, cast
+
+from arriero._core.calls import Call
+from arriero._core.effects import (
+    Authorize,
+    Drop,
+    Effect,
+    HashFile,
+    LoadImage,
+    Operation,
+    ReadBody,
+    Send,
+)
+from arriero._core.http import Fault, Head, HttpInfo
+from arriero._core.images import ImageFile, ImagePath
+from arriero._core.operations import begun, earliest, opened, whole
+from arriero._core.reading import Reading
+from arriero._drive.configured import Configured
+from arriero._drive.foreign import recognisable
+from arriero._transport.interface import AbortHandle, Answer, Transport
+from arriero.errors import ArrieroError, CallCancelled, ClientClosed, RequestError
+from arriero.types.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Record)
+
+_CHUNK_BYTES = 1 << 20
+
+
+class SyncBase(Configured):
+    """What `Client` is besides its methods."""
+
+    _transport: Transport | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> NoReturn:
+        raise TypeError("Client is used with 'with'; for 'async with' take AsyncClient")
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Never reached; without it, Python's own message would hide ours."""
+
+    def close(self) -> None:
+        """Close every connection. Calls made later raise `ClientClosed`.
+
+        An `http_client` that was passed in stays open: it belongs to the caller.
+        """
+        self._closed = True
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+
+    def _connected(self) -> Transport:
+        transport = self._transport
+        if transport is None:
+            if self._closed:
+                raise ClientClosed("the client is closed")
+            from arriero._transport.choose import transport_for
+
+            transport = self._transport = transport_for(self._http_client(), self._setup.transport)
+        return transport
+
+    def _run(self, call: Call[Any]) -> Any:
+        """Make a call: its answer, or a stream that makes it when it is first read."""
+        if "asyncio" in sys.modules:
+            _warn_if_in_loop()
+        if call.stream:
+            return Stream(self, call)
+        return self._drive(whole(call, self._target))
+
+    def _drive(self, operation: Operation[T]) -> T:
+        value, answer = self._perform(operation, None)
+        if answer is not None:
+            answer.close()
+        return value
+
+    def _perform(
+        self, operation: Operation[T], handle: AbortHandle | None
+    ) -> tuple[T, Answer | None]:
+        """Run an operation to its end; an answer it left open comes back too."""
+        answer: Answer | None = None
+        result: Any
+        try:
+            effect = next(operation)
+            while True:
+                try:
+                    match effect:
+                        case Send():
+                            answer = self._send(effect, handle)
+                            result = Head(answer.status, answer.headers)
+                        case ReadBody(until):
+                            assert answer is not None
+                            result = _body(answer, until)
+                            answer.close()
+                            answer = None
+                        case Drop():
+                            assert answer is not None
+                            answer.close()
+                            answer = result = None
+                        case Authorize() | LoadImage() | HashFile():
+                            result = self._act(effect)
+                        case _:
+                            assert_never(effect)
+                except (Fault, OSError) as error:
+                    if answer is not None:
+                        answer.abort()
+                        answer = None
+                    effect = operation.throw(error)
+                else:
+                    effect = operation.send(result)
+        except StopIteration as done:
+            return cast("T", done.value), answer
+        except ArrieroError as error:
+            _abandon(answer)
+            raise recognisable(error) from error.__cause__
+        except BaseException:
+            _abandon(answer)
+            raise
+
+    def _send(self, effect: Send, handle: AbortHandle | None) -> Answer:
+        connect_until = earliest(time.monotonic(), effect.connect_s, 0.0, None)
+        if effect.until is not None and connect_until is not None:
+            connect_until = min(connect_until, effect.until)
+        return self._connected().open(
+            effect.request,
+            connect_until=connect_until if connect_until is not None else effect.until,
+            until=effect.until,
+            handle=handle,
+        )
+
+    def _act(self, effect: Effect) -> Any:
+        match effect:
+            case Authorize():
+                assert self._setup.token_provider is not None
+                return self._setup.token_provider()
+            case LoadImage(ImagePath(path)):
+                with open(path, "rb") as file:
+                    return file.read()
+            case LoadImage(ImageFile(file)):
+                return file.read()
+            case HashFile(path):
+                return hash_file(path)
+            case _:
+                raise AssertionError(effect)
+
+
+def _abandon(answer: Answer | None) -> None:
+    if answer is not None:
+        answer.abort()
+
+
+def _body(answer: Answer, until: float | None) -> bytes:
+    data = answer.read(until)
+    more = answer.read(until) if data else b""
+    if not more:
+        return data
+    parts = [data]
+    while more:
+        parts.append(more)
+        more = answer.read(until)
+    return b"".join(parts)
+
+
+def hash_file(path: str) -> tuple[str, int]:
+    """Give a file's digest and size, reading it once."""
+    digest, size = hashlib.sha256(), 0
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+    return f"sha256:{digest.hexdigest()}", size
+
+
+class BlockingCallWarning(RuntimeWarning):
+    """A sync call was made inside a running event loop, which it blocks."""
+
+
+_warned = False
+
+
+def _warn_if_in_loop() -> None:
+    """Warn once, at the caller's line, if this thread runs an event loop.
+
+    Notebooks always run one and block it on purpose.
+    """
+    global _warned
+    if _warned or "ipykernel" in sys.modules:
+        return
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    _warned = True
+    frame = sys._getframe(2)
+    warnings.warn(
+        f"Client.{frame.f_code.co_name}() blocks the running event loop; write"
+        f" 'await AsyncClient().{frame.f_code.co_name}(...)' instead",
+        BlockingCallWarning,
+        stacklevel=4,
+    )
+
+
+class Stream(Generic[R]):
+    """Records of one answer as they arrive; also what they add up to.
+
+    Nothing is sent before the first record is asked for, or ``with`` is entered. Leaving
+    ``with``, `close`, or dropping the last reference closes the socket, which stops the
+    server's work.
+
+    Raises, while iterating: `StreamFailed` for an error the server reports inside the
+    stream, `StreamIncomplete` if it ends early, `DeadlineExceeded`, `ConnectionLost`; each
+    with what arrived as ``error.partial``.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_answer",
+        "_call",
+        "_client",
+        "_closed",
+        "_handle",
+        "_reading",
+        "_ready",
+    )
+
+    def __init__(self, client: SyncBase, call: Call[R]) -> None:
+        self._client = client
+        self._call = call
+        self._handle = AbortHandle()
+        self._answer: Answer | None = None
+        self._reading: Reading[R] | None = None
+        self._ready: Any = ()
+        self._closed = False
+
+    def __iter__(self) -> Iterator[R]:
+        return self
+
+    def __next__(self) -> R:
+        ready = self._ready
+        if not ready:
+            ready = self._wait()
+        return cast("R", ready.popleft())
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if self._answer is not None:
+            self._answer.abort()
+
+    def __aiter__(self) -> NoReturn:
+        raise TypeError("this stream is sync: write 'for', or take it from AsyncClient")
+
+    async def __aenter__(self) -> NoReturn:
+        raise TypeError("this stream is sync: write 'with', or take it from AsyncClient")
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Never reached; without it, Python's own message would hide ours."""
+
+    def __repr__(self) -> str:
+        reading = self._reading
+        state = "not sent" if reading is None else "ended" if reading.ended else "open"
+        return f"<Stream of {self._call.name}: {'closed' if self._closed else state}>"
+
+    def open(self) -> Self:
+        """Send the request now, and wait for the head of the answer.
+
+        Raises:
+            ArrieroError: as the call without stream would.
+        """
+        if self._reading is None and not self._closed:
+            call, client = self._call, self._client
+            target = client._target
+            progress = begun(call, target)
+            try:
+                head, answer = client._perform(opened(call, target, progress), self._handle)
+            except ClientClosed as error:
+                if self._handle.aborted:
+                    raise self._cancelled() from error
+                raise
+            assert answer is not None
+            self._answer = answer
+            self._reading = reading = Reading(call, target, progress, head)
+            self._ready = reading.ready
+        return self
+
+    def _cancelled(self) -> CallCancelled:
+        error = CallCancelled("cancelled while waiting for the answer")
+        error.call, error.host, error.phase = (
+            self._call.name,
+            self._client._target.base.origin,
+            "head",
+        )
+        return error
+
+    def _wait(self) -> Any:
+        """Give the queue of records, not empty; raise what ends the stream."""
+        reading = self._reading
+        if reading is None:
+            if self._closed:
+                raise StopIteration
+            self.open()
+            reading = cast("Reading[R]", self._reading)
+        ready, answer = reading.ready, self._answer
+        if answer is not None and not reading.ended:
+            try:
+                self._read(answer, reading)
+            except BaseException:  # Ctrl-C in the middle: the rest of this answer is lost
+                self._answer = None
+                answer.abort()
+                raise
+        if ready:
+            return ready
+        failure, reading.failure = reading.failure, None
+        if failure is not None:
+            raise recognisable(failure) from failure.__cause__
+        raise StopIteration
+
+    def _read(self, answer: Answer, reading: Reading[R]) -> None:
+        until = reading.until()
+        try:
+            while data := answer.read(until):
+                if reading.feed(data):
+                    break
+            else:
+                reading.end()
+        except Fault as fault:
+            if self._handle.aborted:
+                reading.cancelled()
+            else:
+                reading.fault(fault)
+        if reading.failure is not None:
+            self._answer = None
+            answer.abort()
+        elif reading.ended:
+            self._answer = None
+            answer.close()
+
+    def close(self) -> None:
+        """Stop here: the socket is closed unless the answer was read to its end."""
+        self._closed = True
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer.close()
+        if self._reading is not None:
+            self._reading.ended = True
+            self._reading.ready.clear()
+
+    def cancel(self) -> None:
+        """Stop now, from any thread: the socket is closed at once.
+
+        A thread that waits for the next record gets `CallCancelled`.
+        """
+        self._handle.abort()
+        answer = self._answer
+        if answer is not None:
+            answer.abort()
+
+    @property
+    def response(self) -> R | None:
+        """What has arrived so far as one record, with ``parsed`` once it is complete.
+
+        None before the first record.
+
+        Raises:
+            ParseError: the answer is complete and does not fit its ``format``.
+        """
+        return None if self._reading is None else self._reading.total()
+
+    @property
+    def text(self) -> str:
+        """The answer's text so far."""
+        return "" if self._reading is None else self._reading.text
+
+    @property
+    def complete(self) -> bool:
+        """True once the record that ends the stream has arrived."""
+        return self._reading is not None and self._reading.complete
+
+    @property
+    def http(self) -> HttpInfo | None:
+        """Status and headers of the answer; None before it was opened."""
+        return None if self._reading is None else self._reading.http
+
+
+def path_of(path: str | os.PathLike[str]) -> str:
+    """Give a path as text.
+
+    Raises:
+        RequestError: it is none.
+    """
+    try:
+        return os.fspath(path)
+    except TypeError as cause:
+        raise RequestError(f"a path is due, not {type(path).__name__}") from cause

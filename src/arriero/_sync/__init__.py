@@ -1,0 +1,1 @@
+"""The sync façade, generated from `arriero._async` by `tools/unasync.py`."""
