@@ -112,7 +112,8 @@ class AsyncBase(Configured):
                 transports.pop(other).discard()
             from arriero._transport.choose import async_transport_for
 
-            transport = async_transport_for(self._http_client(), self._setup.transport)
+            client, owned = self._http_client()
+            transport = async_transport_for(client, self._setup.transport, owned=owned)
             transports[loop] = transport
         return transport
 

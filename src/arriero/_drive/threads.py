@@ -78,7 +78,9 @@ class SyncBase(Configured):
                 raise ClientClosed("the client is closed")
             from arriero._transport.choose import transport_for
 
-            transport = self._transport = transport_for(self._http_client(), self._setup.transport)
+            client, owned = self._http_client()
+            transport = transport_for(client, self._setup.transport, owned=owned)
+            self._transport = transport
         return transport
 
     def _run(self, call: Call[Any]) -> Any:

@@ -9,13 +9,16 @@ _PASS_SYNC = "pass an httpx.Client or httpx2.Client, or None for the built-in tr
 _PASS_ASYNC = "pass an httpx.AsyncClient or httpx2.AsyncClient, or None for the built-in transport"
 
 
-def transport_for(http_client: object | None, settings: TransportSettings) -> Transport:
+def transport_for(
+    http_client: object | None, settings: TransportSettings, *, owned: bool = False
+) -> Transport:
     """Give the transport of a sync client.
 
     Args:
         http_client: A client of httpx or httpx2 that the user made, and will close; None
             uses urllib3.
         settings: For urllib3. A client given brings its own TLS, pool and proxy.
+        owned: True if `http_client` is ours to close.
 
     Raises:
         RequestError: `http_client` is something else, or a file of `settings` is unusable.
@@ -27,16 +30,19 @@ def transport_for(http_client: object | None, settings: TransportSettings) -> Tr
     if _is_httpx(http_client, "Client"):
         from arriero._transport.over_httpx import HttpxTransport
 
-        return HttpxTransport(http_client)
+        return HttpxTransport(http_client, owned=owned)
     raise RequestError(f"http_client={_kind(http_client)}: {_PASS_SYNC}")
 
 
-def async_transport_for(http_client: object | None, settings: TransportSettings) -> AsyncTransport:
+def async_transport_for(
+    http_client: object | None, settings: TransportSettings, *, owned: bool = False
+) -> AsyncTransport:
     """Give the transport of an async client, for one event loop.
 
     Args:
         http_client: As for `transport_for`, but an async client; None uses aiohttp.
         settings: As for `transport_for`.
+        owned: As for `transport_for`.
 
     Raises:
         RequestError: as `transport_for`.
@@ -48,7 +54,7 @@ def async_transport_for(http_client: object | None, settings: TransportSettings)
     if _is_httpx(http_client, "AsyncClient"):
         from arriero._transport.over_httpx import AsyncHttpxTransport
 
-        return AsyncHttpxTransport(http_client)
+        return AsyncHttpxTransport(http_client, owned=owned)
     raise RequestError(f"http_client={_kind(http_client)}: {_PASS_ASYNC}")
 
 
