@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
+from .account import me, recommendations, sign_out, web_fetch, web_search
 from .catalogue import Catalogue, Model
 from .chat import chat
 from .embed import embed, embeddings
@@ -117,6 +118,12 @@ class Application:
             (_POST, "/api/generate", generate),
             (_POST, "/api/embed", embed),
             (_POST, "/api/embeddings", embeddings),
+            (_POST, "/api/me", me),
+            (_POST, "/api/signout", sign_out),
+            (("DELETE",), "/api/user/keys/{key}", sign_out),
+            (_POST, "/api/experimental/web_search", web_search),
+            (_POST, "/api/experimental/web_fetch", web_fetch),
+            (("GET",), "/api/experimental/model-recommendations", recommendations),
         )
         for methods, path, endpoint in table:
             yield Route(methods, path, partial(endpoint, self._house))

@@ -176,6 +176,5 @@ def cut_prompt(tokens: Sequence[int], plan: LoadPlan, keep: int) -> list[int]:
     """
     longest = plan.context_length
     kept = min(keep if keep >= 0 else len(tokens), longest - 4)
-    block = max(1, (longest - kept) // 2)
-    blocks = max(0, len(tokens) - kept - block) // block
-    return [*tokens[:kept], *tokens[kept + blocks * block :]]
+    rest = (longest - kept) // 2
+    return [*tokens[:kept], *tokens[len(tokens) - rest :]]

@@ -162,7 +162,10 @@ class Engine(Protocol):
         ...
 
     def chat(self, conversation: Conversation, sampling: Sampling, emit: Emit) -> Finish:
-        """Answer a conversation; the template is the model's own."""
+        """Answer a conversation; the template is the model's own.
+
+        A last message from the assistant is continued, and the answer includes it.
+        """
         ...
 
     def complete(self, prompt: str | Sequence[int], sampling: Sampling, emit: Emit) -> Finish:

@@ -164,9 +164,7 @@ class LlamaEngine:
         if sampling.format is not None:
             schema = {"type": "json_schema", "json_schema": {"schema": sampling.format}}
             request["response_format"] = schema
-            # llama.cpp refuses a grammar beside tools; the format wins, as it does in Ollama.
-            request.pop("tools", None)
-        answer = _ChatAnswer(emit, sampling)
+        answer = _ChatAnswer(emit, sampling, _beginning(conversation))
         return _run(self._server.handle_chat_completions, request, answer)
 
     def complete(self, prompt: str | Sequence[int], sampling: Sampling, emit: Emit) -> Finish:
@@ -237,6 +235,13 @@ def _template_request(conversation: Conversation) -> dict[str, Any]:
     return request
 
 
+def _beginning(conversation: Conversation) -> str:
+    """Text of an answer the caller has begun, to be continued; or ""."""
+    last = conversation.messages[-1] if conversation.messages else {}
+    content = last.get("content")
+    return content if last.get("role") == "assistant" and isinstance(content, str) else ""
+
+
 def _sampling_request(sampling: Sampling) -> dict[str, Any]:
     request: dict[str, Any] = {
         _SAMPLING_NAMES[name]: value
@@ -305,8 +310,9 @@ class _TextAnswer:
 class _ChatAnswer(_TextAnswer):
     """The same for a chat: reasoning apart, tool calls put together from their pieces."""
 
-    def __init__(self, emit: Emit, sampling: Sampling) -> None:
+    def __init__(self, emit: Emit, sampling: Sampling, beginning: str) -> None:
         super().__init__(emit, sampling)
+        self._beginning = beginning
         self._calls: dict[int, dict[str, str]] = {}
 
     def _step(self, choice: Mapping[str, Any]) -> bool:
@@ -319,11 +325,21 @@ class _ChatAnswer(_TextAnswer):
             call["text"] += function.get("arguments") or ""
         return self._passes(
             Delta(
-                text=delta.get("content") or "",
+                text=self._with_beginning(delta.get("content") or ""),
                 thinking=delta.get("reasoning_content") or "",
                 logprobs=self._logprobs(choice),
             )
         )
+
+    def _with_beginning(self, text: str) -> str:
+        """Put the beginning the caller gave before the first text.
+
+        llama.cpp's server of August 2026 does so itself, the one of October does not.
+        """
+        if not text or not self._beginning:
+            return text
+        beginning, self._beginning = self._beginning, ""
+        return text if text.startswith(beginning) else beginning + text
 
     def _tool_calls(self) -> list[ToolCall]:
         return [
@@ -335,8 +351,19 @@ class _ChatAnswer(_TextAnswer):
 def _run(
     handle: Callable[[str, Callable[[str], bool]], None], request: Any, answer: _TextAnswer
 ) -> Finish:
-    handle(_encode(request).decode(), answer.take)
+    try:
+        handle(_encode(request).decode(), answer.take)
+    except ValueError as cause:
+        raise _error(400, str(cause), "invalid_request_error") from cause
+    except RuntimeError as cause:
+        raise _error(500, str(cause), "server_error") from cause
     return answer.finish()
+
+
+def _error(code: int, message: str, kind: str) -> EngineError:
+    """An error in the shape llama.cpp gives its own, which Ollama passes on as text."""
+    body = {"error": {"code": code, "message": message, "type": kind}}
+    return EngineError(code, _encode(body).decode(), message, kind)
 
 
 def _arguments(name: str, text: str) -> Any:
