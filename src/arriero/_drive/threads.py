@@ -311,7 +311,10 @@ class Stream(Generic[R]):
                 if self._handle.aborted:
                     raise self._cancelled() from error
                 raise
+            finally:
+                self._handle.detach()
             assert answer is not None
+            self._handle.attach(answer.abort)
             self._answer = answer
             self._reading = reading = Reading(call, target, progress, head)
             self._ready = reading.ready
@@ -385,9 +388,6 @@ class Stream(Generic[R]):
         A thread that waits for the next record gets `CallCancelled`.
         """
         self._handle.abort()
-        answer = self._answer
-        if answer is not None:
-            answer.abort()
 
     @property
     def response(self) -> R | None:

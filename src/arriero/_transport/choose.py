@@ -5,8 +5,10 @@ from __future__ import annotations
 from arriero._transport.interface import AsyncTransport, Transport, TransportSettings
 from arriero.errors import RequestError
 
-_PASS_SYNC = "pass an httpx.Client or httpx2.Client, or None for the built-in transport"
-_PASS_ASYNC = "pass an httpx.AsyncClient or httpx2.AsyncClient, or None for the built-in transport"
+_WANTED = "pass an httpx.Client or httpx2.Client, or None for the built-in transport"
+_WANTED_ASYNC = (
+    "pass an httpx.AsyncClient or httpx2.AsyncClient, or None for the built-in transport"
+)
 
 
 def transport_for(
@@ -31,7 +33,7 @@ def transport_for(
         from arriero._transport.over_httpx import HttpxTransport
 
         return HttpxTransport(http_client, owned=owned)
-    raise RequestError(f"http_client={_kind(http_client)}: {_PASS_SYNC}")
+    raise RequestError(f"http_client={_kind(http_client)}: {_WANTED}")
 
 
 def async_transport_for(
@@ -55,7 +57,7 @@ def async_transport_for(
         from arriero._transport.over_httpx import AsyncHttpxTransport
 
         return AsyncHttpxTransport(http_client, owned=owned)
-    raise RequestError(f"http_client={_kind(http_client)}: {_PASS_ASYNC}")
+    raise RequestError(f"http_client={_kind(http_client)}: {_WANTED_ASYNC}")
 
 
 def _is_httpx(candidate: object, name: str) -> bool:

@@ -51,6 +51,11 @@ class AbortHandle:
         if aborted:
             abort()
 
+    def detach(self) -> None:
+        """Forget the socket: it may serve another call by now."""
+        with self._lock:
+            self._abort = None
+
     def abort(self) -> None:
         """Close the socket at once, or as soon as there is one."""
         with self._lock:

@@ -16,11 +16,13 @@ import yarl
 from aiohttp.client_proto import ResponseHandler
 
 from arriero._core.http import Fault, FileBody, Request
+from arriero._transport.burial import bury
 from arriero._transport.http1 import MAX_HEAD_BYTES
 from arriero._transport.interface import AsyncAnswer, TransportSettings
 from arriero._transport.origin import Proxy
 from arriero._transport.reason import reason_from
 from arriero._transport.tls import context_from
+from arriero._transport.upload import PIECE_BYTES, async_pieces_of
 from arriero.errors import Phase
 from arriero.settings import Tls
 
@@ -28,8 +30,6 @@ IDLE_S = 90.0
 """How long an idle connection is kept, as in Go: routers forget silent ones after minutes."""
 READ_BYTES = 65_536
 """aiohttp stops reading from the socket at twice this much."""
-UPLOAD_BYTES = 262_144
-"""Size of the pieces a body is sent in."""
 WHOLE_BYTES = 1_048_576
 """aiohttp warns about bodies longer than this that are given to it in one piece."""
 
@@ -206,28 +206,10 @@ class _Connector(aiohttp.TCPConnector):
         protocols: Iterable[ResponseHandler] = (*idle, *self._acquired)
         for protocol in protocols:
             transport, protocol.transport = protocol.transport, None
-            _bury(transport)
+            bury(transport)
         self._conns.clear()
         self._acquired.clear()
         self._closed = True
-
-
-def _bury(transport: Any) -> None:
-    """Close the socket of an asyncio transport without telling its loop.
-
-    The loop is closed, or its selector is shared with the parent process, whose
-    connections the usual way would unregister.
-    """
-    inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
-    layers: tuple[Any, ...] = (transport, inner)
-    for layer in layers:
-        sock = getattr(layer, "_sock", None)
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.close()
-            layer._sock = None
-        elif hasattr(layer, "_closed"):
-            layer._closed = True
 
 
 def _data_of(request: Request, trip: _Trip) -> bytes | AsyncIterator[bytes] | None:
@@ -240,27 +222,18 @@ def _data_of(request: Request, trip: _Trip) -> bytes | AsyncIterator[bytes] | No
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for at in range(0, len(body), UPLOAD_BYTES):
-        yield body[at : at + UPLOAD_BYTES]
+    for at in range(0, len(body), PIECE_BYTES):
+        yield body[at : at + PIECE_BYTES]
 
 
 async def _file_pieces(body: FileBody, trip: _Trip) -> AsyncIterator[bytes]:
     trip.phase = "send"
     try:
-        file = await asyncio.to_thread(open, body.path, "rb")
-    except OSError as cause:
-        trip.fault = Fault("closed", "prepare", f"cannot read {body.path}: {cause.strerror}")
-        raise trip.fault from cause
-    with file:
-        left = body.size
-        while left > 0:
-            piece = await asyncio.to_thread(file.read, min(UPLOAD_BYTES, left))
-            if not piece:
-                reason = f"{body.path} became shorter while it was sent"
-                trip.fault = Fault("closed", "send", reason)
-                raise trip.fault
-            left -= len(piece)
+        async for piece in async_pieces_of(body):
             yield piece
+    except Fault as fault:
+        trip.fault = fault
+        raise
     trip.phase = "head"
 
 

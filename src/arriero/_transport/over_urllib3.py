@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import queue
 import re
-import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -20,17 +18,17 @@ from urllib.parse import urlsplit
 
 from arriero._core.http import Fault, FaultKind, FileBody, Request
 from arriero._transport.dial import Dialer
+from arriero._transport.fork import forget_after_fork
 from arriero._transport.http1 import Body, Head, HeadReader, Malformed, body_of
-from arriero._transport.interface import Answer, TransportSettings
+from arriero._transport.interface import AbortHandle, Answer, TransportSettings
 from arriero._transport.origin import Origin, Proxy
 from arriero._transport.reason import reason_from
+from arriero._transport.upload import PIECE_BYTES, pieces_of
 from arriero._transport.wire import Wire
 from arriero.errors import Phase
 
 IDLE_S = 90.0
 """How long an idle connection is kept, as in Go: routers forget silent ones after minutes."""
-UPLOAD_BYTES = 262_144
-"""Size of the pieces a file is sent in; between two of them we look for an early answer."""
 JOINED_BYTES = 65_536
 """A body up to this size travels in one write with the head."""
 
@@ -47,9 +45,16 @@ class Urllib3Transport:
         self._dialer = Dialer(settings.tls, self._proxy)
         self._pools: dict[Origin, _Pool] = {}
         self._is_closed = False
-        _TRANSPORTS.add(self)
+        forget_after_fork(self)
 
-    def open(self, request: Request, *, connect_until: float | None, until: float | None) -> Answer:
+    def open(
+        self,
+        request: Request,
+        *,
+        connect_until: float | None,
+        until: float | None,
+        handle: AbortHandle | None = None,
+    ) -> Answer:
         """See `Transport.open`."""
         if self._is_closed:
             raise Fault("closed", "prepare", "the transport is closed")
@@ -62,6 +67,8 @@ class Urllib3Transport:
         wire: Wire | None = None
         try:
             wire = pool.idle_wire() or self._dialer.dial(target.origin, connect_until)
+            if handle is not None:
+                handle.attach(wire.abort)
             return _Exchange(wire, request, until).answer(head, pool)
         except BaseException:
             if wire is not None:
@@ -247,7 +254,8 @@ class _Exchange:
         wire = self._wire
         for piece in _pieces(head, self._request.body):
             left = wire.send(piece, self._until)
-            while left or (len(piece) == UPLOAD_BYTES and wire.hears()):
+            # Between the pieces of a file, look whether the server refuses the rest.
+            while left or (len(piece) == PIECE_BYTES and wire.hears()):
                 answer_head = self._reader.feed(wire.take_heard())
                 if answer_head is not None or self._reader.may_be_final:
                     return answer_head
@@ -267,35 +275,26 @@ class _Exchange:
                 return head
 
     def _fault(self, kind: FaultKind, reason: str) -> Fault:
+        if self._wire.is_aborted:
+            kind, reason = "closed", "the call was aborted"
         return Fault(kind, self._phase, reason, reused=self._wire.served > 0)
 
 
 def _pieces(head: bytes, body: bytes | FileBody | None) -> Iterator[bytes]:
     """Cut a request into what is sent at once. Raises Fault if a file cannot be read."""
     if isinstance(body, FileBody):
-        yield from _file_pieces(head, body)
+        # The file is opened before anything is sent.
+        pieces = pieces_of(body)
+        first = next(pieces, b"")
+        yield head
+        yield first
+        yield from pieces
     elif body and len(body) <= JOINED_BYTES:
         yield head + body
     else:
         yield head
         if body:
             yield body
-
-
-def _file_pieces(head: bytes, body: FileBody) -> Iterator[bytes]:
-    try:
-        file = open(body.path, "rb")  # noqa: SIM115  # closed below; failing to open differs
-    except OSError as cause:
-        raise Fault("closed", "prepare", f"cannot read {body.path}: {cause.strerror}") from cause
-    with file:
-        yield head
-        left = body.size
-        while left > 0:
-            piece = file.read(min(UPLOAD_BYTES, left))
-            if not piece:
-                raise Fault("closed", "send", f"{body.path} became shorter while it was sent")
-            left -= len(piece)
-            yield piece
 
 
 class _Answer:
@@ -375,15 +374,3 @@ class _Answer:
 
     def __del__(self) -> None:
         self.close()
-
-
-_TRANSPORTS: weakref.WeakSet[Urllib3Transport] = weakref.WeakSet()
-
-
-def _forget_parent() -> None:
-    for transport in list(_TRANSPORTS):
-        transport.forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_parent)
