@@ -61,7 +61,7 @@ def decode(body: bytes) -> Any:
     """
     try:
         return _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_slowly(body)
 
 
