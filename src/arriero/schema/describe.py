@@ -331,9 +331,10 @@ def default_keyword(default: Any) -> Schema:
     if isinstance(default, float) and default - default != 0:  # infinite, or no number
         return {}
     try:
-        return {"default": msgspec.to_builtins(default, order="sorted", enc_hook=_plain_of)}
+        text = msgspec.json.encode(default, order="sorted", enc_hook=_plain_of)
     except (TypeError, ValueError, NotImplementedError):
         return {}
+    return {"default": msgspec.json.decode(text)}
 
 
 def _plain_of(value: Any) -> Any:

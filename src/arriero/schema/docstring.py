@@ -76,23 +76,26 @@ def _mended(text: str) -> str:
     where there are no arguments; lines that continue a description are not always indented.
     """
     made: list[str] = []
-    heading: str | None = None  # indentation of the section's title and of its items
+    title = ""  # of a list whose first item has not come yet
+    around: str | None = None  # indentation of the list's title and of its items
     items: str | None = None
     for line in text.splitlines():
         indent = line[: len(line) - len(line.lstrip())]
         if found := _HEADING.match(line):
-            heading, items = found[1], None
-            made.append(f"{found[1]}{found[2].capitalize()}:")
-            continue
-        if line.strip() and heading is not None:
-            if len(indent) <= len(heading):
-                heading = None
-            elif items is None and ":" in line:
+            title = f"{found[1]}{found[2].capitalize()}:"
+            around, items = found[1], None
+            if title.strip() not in _LISTS:
+                made.append(title)
+                around = None
+        elif around is None or not line.strip():
+            made.append(line)
+        elif len(indent) <= len(around):
+            around = None
+            made.append(line)
+        elif items is None:
+            if ":" in line:
                 items = indent
-            elif items is None:
-                made.append("" if made[-1].lstrip() in _LISTS else line)
-                continue
-            elif indent == items and ":" not in line and made:
-                line = f"    {line}"
-        made.append(line)
+                made += [title, line]
+        else:
+            made.append(f"    {line}" if indent == items and ":" not in line else line)
     return "\n".join(made)
