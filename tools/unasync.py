@@ -14,33 +14,30 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "src/arriero/_async/client.py"
-TARGET = ROOT / "src/arriero/_sync/client.py"
+SOURCE = ROOT / "src/arriero/_async"
+TARGET = ROOT / "src/arriero/_sync"
+MODULES = ("client", "inference", "models", "service")
 
 RULES = {
     "AsyncBase": "SyncBase",
     "AsyncClient": "Client",
     "AsyncStream": "Stream",
+    "_async": "_sync",
     "_drive.tasks": "_drive.threads",
 }
 DROP = re.compile(r"\b(?:async|await) ")
 NAME = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in RULES))
-HEADER = "# Generated from arriero/_async/client.py by tools/unasync.py: edit that file.\n"
+HEADER = "# Generated from arriero/_async/{}.py by tools/unasync.py: edit that file.\n"
 
 
-def converted(source: str) -> str:
-    """Give the sync text of an async module, formatted.
-
-    Raises:
-        SystemExit: a rule was not needed, so it should go.
-    """
-    unused = set(RULES) - set(NAME.findall(source))
-    if unused:
-        raise SystemExit(f"tools/unasync.py: unused rules {sorted(unused)}")
-    text = HEADER + NAME.sub(lambda found: RULES[found[0]], DROP.sub("", source))
+def converted(module: str, used: set[str]) -> str:
+    """Give the sync text of an async module, formatted; add to `used` the rules it needed."""
+    source = (SOURCE / f"{module}.py").read_text()
+    used.update(NAME.findall(source))
+    text = HEADER.format(module) + NAME.sub(lambda found: RULES[found[0]], DROP.sub("", source))
     for command in (["check", "--select", "I", "--fix", "--quiet"], ["format", "--quiet"]):
         made = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(TARGET), "-"],
+            [sys.executable, "-m", "ruff", *command, f"--stdin-filename={TARGET / module}.py", "-"],
             input=text,
             capture_output=True,
             text=True,
@@ -52,15 +49,20 @@ def converted(source: str) -> str:
 
 
 def main() -> int:
-    """Write or check; 1 if the check fails."""
-    text = converted(SOURCE.read_text())
+    """Write or check; 1 if the check fails or a rule is needed nowhere."""
+    used: set[str] = set()
+    texts = {TARGET / f"{module}.py": converted(module, used) for module in MODULES}
+    if unused := set(RULES) - used:
+        print(f"tools/unasync.py: unused rules {sorted(unused)}", file=sys.stderr)
+        return 1
     if "--check" not in sys.argv:
-        TARGET.write_text(text)
+        for path, text in texts.items():
+            path.write_text(text)
         return 0
-    if TARGET.read_text() == text:
-        return 0
-    print(f"{TARGET.relative_to(ROOT)} is out of date: run 'make gen'", file=sys.stderr)
-    return 1
+    stale = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        print(f"{path.relative_to(ROOT)} is out of date: run 'make gen'", file=sys.stderr)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,375 @@
+"""`AsyncClient`, second part: models and their files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, overload
+
+from arriero._core.api import models
+from arriero._core.api.arguments import KeepAlive
+from arriero._drive.tasks import AsyncBase, AsyncStream
+from arriero.settings import Timeouts
+from arriero.types.chat import Message
+from arriero.types.models import (
+    ListResponse,
+    ProcessResponse,
+    ProgressResponse,
+    ShowResponse,
+    StatusResponse,
+)
+from arriero.types.options import Options
+
+
+class ModelCalls(AsyncBase):
+    """Calls about models and their files."""
+
+    async def list(self, *, timeouts: Timeouts | None = None) -> ListResponse:
+        """List the models the server has, newest first."""
+        result: ListResponse = await self._run(models.list_models(timeouts=timeouts))
+        return result
+
+    async def ps(self, *, timeouts: Timeouts | None = None) -> ProcessResponse:
+        """List the models the server has loaded."""
+        result: ProcessResponse = await self._run(models.ps(timeouts=timeouts))
+        return result
+
+    async def show(
+        self,
+        model: str,
+        *,
+        verbose: bool | None = None,
+        system: str | None = None,
+        options: Mapping[str, Any] | Options | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> ShowResponse:
+        """Tell everything about one model.
+
+        Args:
+            model: Name with optional tag.
+            verbose: True includes the long arrays of the metadata, such as the vocabulary.
+            system: Shown in place of the model's system text.
+            options: Shown among the parameters of ``modelfile``.
+            timeouts: Budgets of this call, instead of the client's.
+
+        Raises:
+            ModelNotFound: there is no such model.
+        """
+        result: ShowResponse = await self._run(
+            models.show(model, verbose=verbose, system=system, options=options, timeouts=timeouts)
+        )
+        return result
+
+    @overload
+    async def pull(
+        self,
+        model: str,
+        *,
+        insecure: bool | None = None,
+        stream: Literal[False] = False,
+        timeouts: Timeouts | None = None,
+    ) -> ProgressResponse: ...
+
+    @overload
+    async def pull(
+        self,
+        model: str,
+        *,
+        insecure: bool | None = None,
+        stream: Literal[True],
+        timeouts: Timeouts | None = None,
+    ) -> AsyncStream[ProgressResponse]: ...
+
+    @overload
+    async def pull(
+        self,
+        model: str,
+        *,
+        insecure: bool | None = None,
+        stream: bool = False,
+        timeouts: Timeouts | None = None,
+    ) -> ProgressResponse | AsyncStream[ProgressResponse]: ...
+
+    async def pull(
+        self,
+        model: str,
+        *,
+        insecure: bool | None = None,
+        stream: bool = False,
+        timeouts: Timeouts | None = None,
+    ) -> Any:
+        """Have the server download a model.
+
+        Args:
+            model: Name with optional registry, namespace and tag.
+            insecure: True lets the server speak plain http to the registry.
+            stream: True gives progress as it happens. Without it the server is silent
+                until the end, so only `timeouts` given here limit the wait.
+            timeouts: Budgets of this call, instead of the client's.
+
+        Raises:
+            StreamFailed: (streaming) the registry has no such model, or the download failed.
+            ServerError: the same without stream.
+        """
+        return await self._run(
+            models.pull(model, insecure=insecure, stream=stream, timeouts=timeouts)
+        )
+
+    @overload
+    async def push(
+        self,
+        model: str,
+        *,
+        insecure: bool | None = None,
+        stream: Literal[False] = False,
+        timeouts: Timeouts | None = None,
+    ) -> ProgressResponse: ...
+
+    @overload
+    async def push(
+        self,
+        model: str,
+        *,
+        insecure: bool | None = None,
+        stream: Literal[True],
+        timeouts: Timeouts | None = None,
+    ) -> AsyncStream[ProgressResponse]: ...
+
+    @overload
+    async def push(
+        self,
+        model: str,
+        *,
+        insecure: bool | None = None,
+        stream: bool = False,
+        timeouts: Timeouts | None = None,
+    ) -> ProgressResponse | AsyncStream[ProgressResponse]: ...
+
+    async def push(
+        self,
+        model: str,
+        *,
+        insecure: bool | None = None,
+        stream: bool = False,
+        timeouts: Timeouts | None = None,
+    ) -> Any:
+        """Have the server upload a model; arguments and errors as for `pull`."""
+        return await self._run(
+            models.push(model, insecure=insecure, stream=stream, timeouts=timeouts)
+        )
+
+    @overload
+    async def create(
+        self,
+        model: str,
+        quantize: str | None = None,
+        from_: str | None = None,
+        files: Mapping[str, str] | None = None,
+        adapters: Mapping[str, str] | None = None,
+        template: str | None = None,
+        license: str | Sequence[str] | None = None,
+        system: str | None = None,
+        parameters: Mapping[str, Any] | Options | None = None,
+        messages: Sequence[Mapping[str, Any] | Message] | None = None,
+        *,
+        stream: Literal[False] = False,
+        draft_files: Mapping[str, str] | None = None,
+        draft_quantize: str | None = None,
+        remote_host: str | None = None,
+        renderer: str | None = None,
+        parser: str | None = None,
+        requires: str | None = None,
+        info: Mapping[str, Any] | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> ProgressResponse: ...
+
+    @overload
+    async def create(
+        self,
+        model: str,
+        quantize: str | None = None,
+        from_: str | None = None,
+        files: Mapping[str, str] | None = None,
+        adapters: Mapping[str, str] | None = None,
+        template: str | None = None,
+        license: str | Sequence[str] | None = None,
+        system: str | None = None,
+        parameters: Mapping[str, Any] | Options | None = None,
+        messages: Sequence[Mapping[str, Any] | Message] | None = None,
+        *,
+        stream: Literal[True],
+        draft_files: Mapping[str, str] | None = None,
+        draft_quantize: str | None = None,
+        remote_host: str | None = None,
+        renderer: str | None = None,
+        parser: str | None = None,
+        requires: str | None = None,
+        info: Mapping[str, Any] | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> AsyncStream[ProgressResponse]: ...
+
+    @overload
+    async def create(
+        self,
+        model: str,
+        quantize: str | None = None,
+        from_: str | None = None,
+        files: Mapping[str, str] | None = None,
+        adapters: Mapping[str, str] | None = None,
+        template: str | None = None,
+        license: str | Sequence[str] | None = None,
+        system: str | None = None,
+        parameters: Mapping[str, Any] | Options | None = None,
+        messages: Sequence[Mapping[str, Any] | Message] | None = None,
+        *,
+        stream: bool = False,
+        draft_files: Mapping[str, str] | None = None,
+        draft_quantize: str | None = None,
+        remote_host: str | None = None,
+        renderer: str | None = None,
+        parser: str | None = None,
+        requires: str | None = None,
+        info: Mapping[str, Any] | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> ProgressResponse | AsyncStream[ProgressResponse]: ...
+
+    async def create(
+        self,
+        model: str,
+        quantize: str | None = None,
+        from_: str | None = None,
+        files: Mapping[str, str] | None = None,
+        adapters: Mapping[str, str] | None = None,
+        template: str | None = None,
+        license: str | Sequence[str] | None = None,
+        system: str | None = None,
+        parameters: Mapping[str, Any] | Options | None = None,
+        messages: Sequence[Mapping[str, Any] | Message] | None = None,
+        *,
+        stream: bool = False,
+        draft_files: Mapping[str, str] | None = None,
+        draft_quantize: str | None = None,
+        remote_host: str | None = None,
+        renderer: str | None = None,
+        parser: str | None = None,
+        requires: str | None = None,
+        info: Mapping[str, Any] | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> Any:
+        """Have the server build a model, replacing one of the same name.
+
+        Args:
+            model: Name of the new model.
+            quantize: Such as ``Q4_K_M``; the source must not be quantised yet.
+            from_: Model to build on; pulled if the server does not have it.
+            files: File names and the digests `create_blob` gave, instead of `from_`.
+            adapters: LoRA adapters, likewise.
+            template: Prompt template in Go's syntax.
+            license: One text or several, added to those of `from_`.
+            system: System text.
+            parameters: Options that become the model's own.
+            messages: Conversation put before every other.
+            stream: True gives progress as it happens.
+            draft_files: Model for speculative decoding, as `files`.
+            draft_quantize: Likewise, as `quantize`.
+            remote_host: Server that runs the model instead.
+            renderer: Name of a built-in prompt renderer.
+            parser: Name of a built-in output parser.
+            requires: Lowest server version.
+            info: Overrides of the model's description.
+            timeouts: Budgets of this call, instead of the client's.
+
+        Raises:
+            BadRequest: the arguments make no model.
+            StreamFailed: (streaming) a blob is missing or no model.
+        """
+        return await self._run(
+            models.create(
+                model,
+                quantize,
+                from_,
+                files,
+                adapters,
+                template,
+                license,
+                system,
+                parameters,
+                messages,
+                stream=stream,
+                draft_files=draft_files,
+                draft_quantize=draft_quantize,
+                remote_host=remote_host,
+                renderer=renderer,
+                parser=parser,
+                requires=requires,
+                info=info,
+                timeouts=timeouts,
+            )
+        )
+
+    async def create_blob(
+        self, path: str | os.PathLike[str], *, timeouts: Timeouts | None = None
+    ) -> str:
+        """Upload a file for `create`, unless the server has it, and give its digest.
+
+        The file is streamed from disk; memory stays constant.
+
+        Raises:
+            RequestError: the file cannot be read.
+        """
+        return await self._drive(
+            models.create_blob(self._target, os.fspath(path), timeouts=timeouts)
+        )
+
+    async def blob_exists(self, digest: str, *, timeouts: Timeouts | None = None) -> bool:
+        """Tell whether the server has the blob ``sha256:...``."""
+        result: bool = await self._run(models.blob_exists(digest, timeouts=timeouts))
+        return result
+
+    async def copy(
+        self, source: str, destination: str, *, timeouts: Timeouts | None = None
+    ) -> StatusResponse:
+        """Give a model a second name; an existing one of that name is replaced.
+
+        Raises:
+            ModelNotFound: there is no such source.
+        """
+        result: StatusResponse = await self._run(
+            models.copy(source, destination, timeouts=timeouts)
+        )
+        return result
+
+    async def delete(self, model: str, *, timeouts: Timeouts | None = None) -> StatusResponse:
+        """Delete a model and what no other model needs of it.
+
+        Raises:
+            ModelNotFound: there is no such model.
+        """
+        result: StatusResponse = await self._run(models.delete(model, timeouts=timeouts))
+        return result
+
+    async def load(
+        self,
+        model: str,
+        *,
+        keep_alive: KeepAlive | None = None,
+        options: Mapping[str, Any] | Options | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        """Load a model, embedding models included, and return when it is ready.
+
+        Args:
+            model: Name with optional tag.
+            keep_alive: How long it stays; negative is forever.
+            options: Those read at loading, such as ``num_ctx``.
+            timeouts: Budgets of this call, instead of the client's.
+        """
+        await self._drive(
+            models.load(
+                self._target, model, keep_alive=keep_alive, options=options, timeouts=timeouts
+            )
+        )
+
+    async def unload(self, model: str, *, timeouts: Timeouts | None = None) -> None:
+        """Unload a model once its running requests are done; fine if it is not loaded."""
+        await self._run(models.unload(model, timeouts=timeouts))
