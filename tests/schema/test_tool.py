@@ -16,6 +16,7 @@ import annotated_types
 import msgspec
 import pydantic
 import pytest
+import typing_extensions
 
 from arriero.errors import RequestError
 from arriero.schema import Hidden, convert_function_to_tool, tool_from_function, tools_to_wire
@@ -98,6 +99,7 @@ POINT = {
     },
     "required": ["x"],
 }
+INT = {"type": "integer"}
 UNIT = {"type": "string", "enum": ["celsius", "fahrenheit"]}
 
 
@@ -144,8 +146,11 @@ def described(annotation: Any) -> dict[str, Any]:
             dict[Unit, int],
             {
                 "type": "object",
-                "additionalProperties": {"type": "integer"},
-                "propertyNames": {"type": "string", "enum": ["celsius", "fahrenheit"]},
+                "properties": {
+                    "celsius": {"type": "integer"},
+                    "fahrenheit": {"type": "integer"},
+                },
+                "additionalProperties": False,
             },
         ),
         (Point, POINT),
@@ -190,6 +195,10 @@ def described(annotation: Any) -> dict[str, Any]:
             },
         ),
         (UserId, {"type": "integer"}),
+        (typing_extensions.TypeAliasType("Ids", list[UserId]), {"type": "array", "items": INT}),
+        (TypeVar("Bound", bound=int), INT),
+        (TypeVar("Either", int, str), {"anyOf": [INT, {"type": "string"}]}),
+        (Box, {"type": "object", "properties": {"content": {}}, "required": ["content"]}),
         (datetime.datetime, {"type": "string", "format": "date-time"}),
         (datetime.date, {"type": "string", "format": "date"}),
         (datetime.time, {"type": "string", "format": "time"}),

@@ -126,7 +126,7 @@ class _Describer:
         """Give the node of what has no parts, and of names for other types."""
         if annotation is None:
             annotation = type(None)
-        if annotation in (Any, object, typing.Any):
+        if annotation in (Any, object):
             return Anything()
         if annotation is typing.LiteralString:
             annotation = str

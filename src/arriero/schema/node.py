@@ -207,14 +207,15 @@ class Map(msgspec.Struct, frozen=True):
     title: str
 
     def schema(self, defs: Definitions) -> Schema:
-        """Give an object; names are always text in JSON."""
-        made: Schema = {"type": "object", "additionalProperties": self.value.schema(defs)}
-        if isinstance(self.key, Choice):
-            names = [
-                wire if isinstance(wire, str) else _text_of(wire) for wire, _ in self.key.values
-            ]
-            made["propertyNames"] = {"enum": names}
-        return made
+        """Give an object. A closed set of names is spelled out as optional properties: the
+        grammar converter and the server know those, but not `propertyNames`."""
+        value = self.value.schema(defs)
+        if not isinstance(self.key, Choice):
+            return {"type": "object", "additionalProperties": value}
+        wires = (wire for wire, _ in self.key.values)
+        names = [wire if isinstance(wire, str) else _text_of(wire) for wire in wires]
+        properties = dict.fromkeys(names, value)
+        return {"type": "object", "properties": properties, "additionalProperties": False}
 
     def read(self, value: Any, path: str, *, lenient: bool) -> Any:
         """Read every name and value."""
