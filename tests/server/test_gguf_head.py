@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -68,10 +69,8 @@ def test_a_damaged_file_never_breaks_the_reader(tmp_path: Path, at: int, byte: i
     data[at] = byte
     path = tmp_path / "damaged.gguf"
     path.write_bytes(bytes(data))
-    try:
-        read_gguf(path)
-    except NotGguf as error:
-        assert str(error)
+    with suppress(NotGguf):
+        assert read_gguf(path).architecture
 
 
 def test_the_shipped_file_says_what_it_is() -> None:

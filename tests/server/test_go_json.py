@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -84,7 +85,5 @@ def test_the_slow_reader_agrees_with_the_fast_one(value: Any, rest: str) -> None
 @given(st.binary(max_size=40))
 def test_any_bytes_give_a_value_or_a_refusal(body: bytes) -> None:
     """No body breaks the reader."""
-    try:
-        gojson.decode(body)
-    except gojson.JsonError as error:
-        assert str(error)
+    with suppress(gojson.JsonError):
+        assert gojson.decode(gojson.encode(gojson.decode(body))) == gojson.decode(body)

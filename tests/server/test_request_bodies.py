@@ -110,7 +110,7 @@ def test_a_wrong_type_is_refused_in_gos_words(fields: dict[str, Any], message: s
 
 def test_the_first_fault_of_the_body_wins() -> None:
     """Keys are read in their order."""
-    with pytest.raises(RequestRefused, match="ChatRequest.stream"):
+    with pytest.raises(RequestRefused, match=r"ChatRequest\.stream"):
         chat(stream=1, model=2)
 
 

@@ -26,6 +26,9 @@ _CANNOT_CUT = "input exceeds maximum context length and cannot be truncated furt
 _NO_EMBEDDINGS = "This server does not support embeddings. Start it with `--embeddings`"
 """What llama.cpp says of a text model."""
 
+_END_TOKENS = 2
+"""Ollama leaves room for a start and an end token when it cuts."""
+
 _MISSING = 'model "{}" not found, try pulling it first'
 
 
@@ -118,9 +121,12 @@ async def _vectors(
                 inputs.append(text)
                 continue
             tokens = await lease.run(partial(lease.engine.tokenize, text))
-            if len(tokens) > longest and not truncate:
+            if len(tokens) <= longest:
+                inputs.append(tokens)
+            elif truncate:
+                inputs.append(tokens[: longest - _END_TOKENS])
+            else:
                 raise Refused(400, _TOO_LONG)
-            inputs.append(tokens[:longest])
         return await lease.run(partial(lease.engine.embed, inputs))
     except EngineError as error:
         # Ollama takes any refusal of the engine for a text it could not cut enough.

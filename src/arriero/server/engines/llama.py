@@ -10,6 +10,7 @@ else out.
 from __future__ import annotations
 
 import http.client
+import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -41,8 +42,11 @@ _QUIET = -1
 come back as `EngineError` instead."""
 
 _SMALL_BYTES = 32 * 1024 * 1024
-"""A model below this size runs on one thread where the request names no number: threads that
-wait for each other cost twice the processor time there and gain nothing."""
+"""A model below this size samples on one thread where the request names no number: threads
+that wait for each other cost twice the processor time there and gain nothing."""
+
+_SMALL_BATCH_THREADS = 4
+"""Reading a long prompt is worth some threads even then."""
 
 _SAMPLING_NAMES = {
     "seed": "seed",
@@ -104,6 +108,7 @@ def load_llama(
     size_bytes = path.stat().st_size
     if size_bytes < _SMALL_BYTES:
         params.cpuparams.n_threads = 1
+        params.cpuparams_batch.n_threads = min(_SMALL_BATCH_THREADS, os.cpu_count() or 1)
     _apply_plan(params, plan, xllamacpp)
     if template is not None:
         params.chat_template = template
@@ -132,6 +137,7 @@ def _apply_plan(params: Any, plan: LoadPlan, xllamacpp: Any) -> None:
         params.n_ubatch = min(plan.batch, params.n_ubatch)
     if plan.threads > 0:
         params.cpuparams.n_threads = plan.threads
+        params.cpuparams_batch.n_threads = plan.threads
     if plan.main_gpu is not None:
         params.main_gpu = plan.main_gpu
     if plan.use_mmap is not None:
