@@ -20,6 +20,7 @@ import typing_extensions
 
 from arriero.errors import RequestError
 from arriero.schema import Hidden, convert_function_to_tool, tool_from_function, tools_to_wire
+from arriero.settings import Timeouts
 from arriero.types.record import to_wire
 from arriero.types.tool import Tool
 
@@ -588,6 +589,17 @@ def test_a_hidden_parameter_is_not_shown() -> None:
     ) -> None: ...
 
     assert list(parameters(search)["properties"]) == ["query"]
+
+
+def test_settings_of_a_call_are_not_shown() -> None:
+    """So that `client.web_search` can be given to a model."""
+
+    class Client:
+        def web_search(
+            self, query: str, max_results: int = 3, *, timeouts: Timeouts | None = None
+        ) -> None: ...
+
+    assert list(parameters(Client().web_search)["properties"]) == ["query", "max_results"]
 
 
 def test_a_builtin_without_signature_is_refused() -> None:

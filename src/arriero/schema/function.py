@@ -187,6 +187,10 @@ def _unannotated(part: inspect.Parameter, said: type | None) -> Node:
 
 
 def _is_hidden(annotation: Any) -> bool:
+    """Whether it is marked, or one of our own settings, as ``timeouts`` of `web_search` is."""
+    parts = (annotation, *typing.get_args(annotation))
+    if any(getattr(part, "__module__", "") == "arriero.settings" for part in parts):
+        return True
     return typing.get_origin(annotation) is typing.Annotated and any(
         part is Hidden or isinstance(part, Hidden) for part in typing.get_args(annotation)[1:]
     )
