@@ -23,9 +23,10 @@ def tool_from_function(function: Callable[..., Any]) -> dict[str, Any]:
 
     The parameters' types come from the annotations, the words from the docstring (Google,
     NumPy, Sphinx or Epydoc style) or from ``Annotated[T, "words"]``. A parameter with a
-    default is not required. What `functools.partial` binds, and what is marked
-    ``Annotated[T, Hidden]`` or is of a class of `arriero.settings`, the model does not see. A default that JSON cannot say is left
-    out. References are spelled out, because the server drops them.
+    default is not required. What `functools.partial` binds, what is marked
+    ``Annotated[T, Hidden]`` and what is of a class of `arriero.settings`, the model does not
+    see. A default that JSON cannot say is left out. References are spelled out, because the
+    server drops them.
 
     Args:
         function: A function, method, coroutine function, partial, class or object with
