@@ -118,8 +118,15 @@ class Body(Protocol):
     has_surplus: bool
     """True if bytes arrived after the body's end: the connection must not be reused."""
 
+    is_wrong: bool
+    """True if the next `feed` raises, whatever it is given."""
+
     def feed(self, data: bytes) -> bytes:
-        """Give the content in `data`, maybe none. Raises Malformed if the framing is wrong."""
+        """Give the content in `data`, maybe none.
+
+        Raises:
+            Malformed: the framing is wrong, and all content before that was given.
+        """
         ...
 
     def end(self) -> bool:
@@ -155,12 +162,13 @@ def body_of(method: str, head: Head) -> Body:
 class Sized:
     """A body of ``Content-Length`` bytes."""
 
-    __slots__ = ("_left", "has_surplus", "is_done")
+    __slots__ = ("_left", "has_surplus", "is_done", "is_wrong")
 
     def __init__(self, size: int) -> None:
         self._left = size
         self.is_done = size == 0
         self.has_surplus = False
+        self.is_wrong = False
 
     def feed(self, data: bytes) -> bytes:
         """See `Body.feed`."""
@@ -181,9 +189,10 @@ class Sized:
 class Unsized:
     """A body that ends with its connection."""
 
-    __slots__ = ("has_surplus", "is_done")
+    __slots__ = ("has_surplus", "is_done", "is_wrong")
 
     def __init__(self) -> None:
+        self.is_wrong = False
         self.is_done = False
         self.has_surplus = True
 
@@ -203,7 +212,7 @@ _IN_SIZE, _IN_DATA, _IN_DATA_END, _IN_TRAILER = range(4)
 class Chunked:
     """A body in chunks, each behind a line with its size."""
 
-    __slots__ = ("_left", "_rest", "_state", "_trailer_bytes", "has_surplus", "is_done")
+    __slots__ = ("_left", "_rest", "_state", "_trailer_bytes", "has_surplus", "is_done", "is_wrong")
 
     def __init__(self) -> None:
         self._rest = b""
@@ -211,6 +220,7 @@ class Chunked:
         self._state = _IN_SIZE
         self._trailer_bytes = 0
         self.is_done = False
+        self.is_wrong = False
         self.has_surplus = False
 
     def feed(self, data: bytes) -> bytes:
@@ -224,7 +234,7 @@ class Chunked:
             if state == _IN_SIZE:
                 size = _SIZE.match(data, at)
                 if size is None:
-                    self._keep(data[at:], _SIZE_BEGUN, "the size of a chunk")
+                    self._keep(data[at:], _SIZE_BEGUN, content)
                     break
                 self._left = int(size[1], 16)
                 at = size.end()
@@ -240,7 +250,7 @@ class Chunked:
                 state = _IN_DATA_END
             elif state == _IN_DATA_END:
                 if not data.startswith(b"\r\n", at):
-                    self._keep(data[at:], _CRLF_BEGUN, "the end of a chunk")
+                    self._keep(data[at:], _CRLF_BEGUN, content)
                     break
                 at += 2
                 state = _IN_SIZE
@@ -254,11 +264,13 @@ class Chunked:
         """See `Body.end`."""
         return self.is_done
 
-    def _keep(self, rest: bytes, begun: re.Pattern[bytes], what: str) -> None:
+    def _keep(self, rest: bytes, begun: re.Pattern[bytes], content: list[bytes]) -> None:
         """Keep `rest` until more arrives, unless it can never become right."""
-        if len(rest) > MAX_SIZE_LINE_BYTES or begun.fullmatch(rest) is None:
-            raise Malformed(f"{what} is {rest[:40]!r}")
         self._rest = rest
+        if len(rest) > MAX_SIZE_LINE_BYTES or begun.fullmatch(rest) is None:
+            if not content:
+                raise Malformed(f"instead of the next chunk comes {rest[:40]!r}")
+            self.is_wrong = True
 
     def _skip_trailer(self, data: bytes) -> None:
         while not self.is_done:

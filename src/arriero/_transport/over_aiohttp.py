@@ -168,7 +168,9 @@ class _Trip:
         if phase == "connect":
             return Fault("connect", phase, reason)
         if isinstance(error, aiohttp.ClientResponseError):
-            return Fault("protocol", "head", error.message, reused=self.is_reused)
+            # Some messages are drawings over several lines.
+            reason = " ".join(error.message.split())
+            return Fault("protocol", "head", reason, reused=self.is_reused)
         return Fault("lost", phase, reason, reused=self.is_reused)
 
 
@@ -288,12 +290,13 @@ class _Answer:
         """See `AsyncAnswer.abort`."""
         self._is_aborted = True
         connection = self._response.connection
-        transport = None if connection is None else connection.transport
-        if transport is None:
+        if connection is None:
             return
+        transport = connection.transport
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            # `close` alone would first send what an upload has left.
-            transport.abort()
+            if transport is not None:
+                # `close` alone would first send what an upload has left.
+                transport.abort()
             self._response.close()
 
     def leave_pool(self) -> bool:

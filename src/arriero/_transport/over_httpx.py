@@ -244,8 +244,7 @@ def _bind(stream: Any) -> None:
     if stream is None or isinstance(stream, _Bound):
         return
     with contextlib.suppress(TypeError):  # some other kind of stream: stays as it is
-        kind: Any = type(stream)
-        stream.__class__ = _bound(kind)
+        stream.__class__ = _bound(stream.__class__)
 
 
 class _Bound:

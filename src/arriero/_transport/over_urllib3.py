@@ -321,7 +321,7 @@ class _Answer:
         try:
             data, self._rest = self._rest, b""
             while True:
-                if not data:
+                if not data and not body.is_wrong:
                     data = receive(until)
                     if not data:
                         return self._end()
@@ -332,8 +332,10 @@ class _Answer:
         except TimeoutError as cause:
             raise self._fault("timeout", "the time is over") from cause
         except OSError as cause:
+            self.close()
             raise self._fault("lost", reason_from(cause)) from cause
         except Malformed as cause:
+            self.close()
             raise self._fault("protocol", str(cause)) from cause
 
     def _end(self) -> bytes:

@@ -21,7 +21,7 @@ class Wire:
     __slots__ = (
         "_allowed_s",
         "_heard",
-        "_is_reading",
+        "_is_busy",
         "_pid",
         "_socket",
         "idle_since",
@@ -32,7 +32,7 @@ class Wire:
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._allowed_s: float | None = -1.0  # what the socket was told last; -1 is nothing yet
-        self._is_reading = False
+        self._is_busy = False
         self._pid = os.getpid()
         self._heard = b""
         self.served = 0
@@ -59,13 +59,13 @@ class Wire:
                 # wakes us early, so half the time serves for most later reads as well.
                 if self._allowed_s is None or not 0 < self._allowed_s <= left_s:
                     self._allow(left_s if left_s < 1 else left_s / 2)
-            self._is_reading = True
+            self._is_busy = True
             try:
                 return self._socket.recv(READ_BYTES)
             except TimeoutError:
                 self._allowed_s = -1.0
             finally:
-                self._is_reading = False
+                self._is_busy = False
                 if self.is_aborted:
                     self.close()
 
@@ -78,18 +78,27 @@ class Wire:
         Raises: as `receive`.
         """
         left = memoryview(data)
-        self._allow(0)
-        while left:
-            try:
-                left = left[self._socket.send(left) :]
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                wait_s = None if until is None else until - monotonic()
-                if wait_s is not None and wait_s <= 0:
-                    raise TimeoutError from None
-                wait_for_socket(self._raw, read=True, write=True, timeout=wait_s)
-                if self.hears():
-                    break
+        self._is_busy = True
+        try:
+            self._allow(0)
+            while left:
+                try:
+                    left = left[self._socket.send(left) :]
+                except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    self._wait_for_room(until)
+                    if self.hears():
+                        break
+        finally:
+            self._is_busy = False
+            if self.is_aborted:
+                self.close()
         return left
+
+    def _wait_for_room(self, until: float | None) -> None:
+        wait_s = None if until is None else until - monotonic()
+        if wait_s is not None and wait_s <= 0:
+            raise TimeoutError
+        wait_for_socket(self._raw, read=True, write=True, timeout=wait_s)
 
     def hears(self) -> bool:
         """Say whether the peer speaks already, keeping what it says for `take_heard`.
@@ -130,8 +139,8 @@ class Wire:
             with contextlib.suppress(OSError):
                 # SSLSocket.shutdown would drop the TLS state a reader is using.
                 socket.socket.shutdown(self._raw, socket.SHUT_RDWR)
-        # Closing under a reader would free its file number for another connection.
-        if not self._is_reading:
+        # Closing under another thread would free the file number it waits on.
+        if not self._is_busy:
             self.close()
 
     @property
