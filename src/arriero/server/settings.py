@@ -40,7 +40,7 @@ class Scheduling:
         for name, least in (
             ("max_loaded_models", 1),
             ("num_parallel", 1),
-            ("max_queue", 0),
+            ("max_queue", 1),
             ("context_length", 4),
         ):
             if getattr(self, name) < least:
