@@ -61,6 +61,7 @@ Scenario = Callable[[Scheduler, Loads], Awaitable[Any]]
 def play(scenario: Scenario, **settings: Any) -> Loads:
     """Run a scenario on a scheduler of its own; afterwards everything must be closed."""
     loads = Loads()
+    threads = set(threading.enumerate())
 
     async def run() -> None:
         scheduler = Scheduler(Scheduling(**settings), loads)
@@ -73,7 +74,7 @@ def play(scenario: Scenario, **settings: Any) -> Loads:
 
     asyncio.run(run())
     assert all(engine.closed for engine in loads.engines)
-    assert not [one for one in threading.enumerate() if one.name.startswith("arriero-")]
+    assert set(threading.enumerate()) <= threads
     return loads
 
 

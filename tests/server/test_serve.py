@@ -44,13 +44,14 @@ def test_nothing_is_left_after_close() -> None:
     with serve() as server:
         ask_server(server, "POST", "/api/chat", HELLO)
     process = psutil.Process()
+    before = set(threading.enumerate())
     files, threads = process.num_fds(), process.num_threads()
     with serve() as server:
         ask_server(server, "POST", "/api/chat", HELLO)
         assert process.num_threads() > threads
     assert process.num_fds() == files
     assert process.num_threads() <= threads
-    assert not [one for one in threading.enumerate() if "arriero" in one.name]
+    assert set(threading.enumerate()) <= before
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((server.host, server.port), timeout=1)
 
