@@ -1,7 +1,7 @@
 """Write `arriero/__init__.pyi`, what type checkers see of the lazy package.
 
-    python tools/stub.py            write
-    python tools/stub.py --check    fail if what is there differs
+python tools/stub.py            write
+python tools/stub.py --check    fail if what is there differs
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ _PLACES = {
     ),
     "arriero.server": ("Server", "serve"),
     "arriero.settings": ("Pool", "Timeouts", "Tls"),
-    "arriero.tools": ("arun_tools", "run_tools", "tool_message"),
+    "arriero.tools": ("run_tools", "run_tools_async", "tool_message"),
     "arriero.types.chat": (
         "ChatResponse",
         "GenerateResponse",
@@ -118,7 +118,7 @@ _PLACES = {
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 
-__all__ = ["__version__", *sorted(_PLACE_OF), *_FUNCTIONS]
+__all__ = ["__version__", *sorted(_PLACE_OF), *_FUNCTIONS]  # pyright: ignore[reportUnsupportedDunderAll]  # the stub names them
 
 
 def __getattr__(name: str) -> Any:

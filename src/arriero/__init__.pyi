@@ -36,8 +36,8 @@ from arriero.server import serve as serve
 from arriero.settings import Pool as Pool
 from arriero.settings import Timeouts as Timeouts
 from arriero.settings import Tls as Tls
-from arriero.tools import arun_tools as arun_tools
 from arriero.tools import run_tools as run_tools
+from arriero.tools import run_tools_async as run_tools_async
 from arriero.tools import tool_message as tool_message
 from arriero.types.chat import ChatResponse as ChatResponse
 from arriero.types.chat import GenerateResponse as GenerateResponse

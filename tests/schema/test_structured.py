@@ -141,7 +141,7 @@ def parse(format: Any, text: str) -> Any:
         (pathlib.PurePosixPath, '"/a"', pathlib.PurePosixPath("/a")),
         (dict, '{"a": [1]}', {"a": [1]}),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", None) or str(value),
 )
 def test_an_answer_becomes_the_type(format: Any, text: str, value: Any) -> None:
     """Any order of keys; unknown names are passed over; ollama 0.6.3 refuses every class."""
@@ -186,7 +186,7 @@ def test_an_answer_becomes_the_type(format: Any, text: str, value: Any) -> None:
         (Friend, '{"name": "Ana", "age": 3} and so on', "it is not JSON: trailing characters"),
         (Friend, 'Sure:\n```json\n{"name": "Ana", "age": 3}\n```', "it is not JSON"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", None) or str(value),
 )
 def test_an_answer_that_does_not_fit_says_where(format: Any, text: str, reason: str) -> None:
     """The reason can be sent back to the model; the whole text is kept."""
@@ -296,7 +296,7 @@ def test_a_tuple_keeps_its_places() -> None:
         (parse, "the function parse"),
         (b"json", "an object of bytes"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", None) or str(value),
 )
 def test_what_is_no_format_is_refused(format: Any, named: str) -> None:
     """Now, where the server would fail late; the message says what is accepted and shows
@@ -321,7 +321,7 @@ def test_what_is_no_format_is_refused(format: Any, named: str) -> None:
         (enum.Enum("Empty", {}), "Empty has no members"),
         (dict[tuple[int, int], str], "cannot be the key of a dict"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", None) or str(value),
 )
 def test_a_type_without_schema_is_refused(format: Any, message: str) -> None:
     """With the reason."""

@@ -241,7 +241,7 @@ def described(annotation: Any) -> dict[str, Any]:
             },
         ),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", None) or str(value),
 )
 def test_a_type_is_said_in_full(annotation: Any, schema: dict[str, Any]) -> None:
     """Enums, items, defaults, unions, nesting and constraints all arrive; ollama 0.6.3 sends
@@ -693,7 +693,6 @@ def test_no_tools_are_no_tools() -> None:
         (greet, r"tools must be a list of tools, not one function; write tools=\[...\]"),
         (7, "tools must be a list of tools, not int"),
     ],
-    ids=str,
 )
 def test_a_bad_entry_is_named_by_its_index(tools: Any, message: str) -> None:
     """Before anything is sent."""

@@ -6,7 +6,7 @@ import difflib
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from arriero import __version__
@@ -51,9 +51,9 @@ class Setup:
     target: Target
     transport: TransportSettings
     token_provider: Callable[[], Any] | None
-    api_key: str | None
+    api_key: str | None = field(repr=False)
     """Key for ollama.com."""
-    httpx_options: Mapping[str, Any] | None
+    httpx_options: Mapping[str, Any] | None = field(repr=False)
     """Arguments for an httpx client to be made; None uses the default transport."""
 
 
@@ -179,17 +179,17 @@ def _authorization(
         return (f"Bearer {api_key}" if at_home else None), None
     if isinstance(auth, str):
         return f"Bearer {auth}", None
-    if isinstance(auth, tuple):
-        pair = cast("tuple[Any, ...]", auth)
-        if len(pair) == 2:
-            return basic_auth(str(pair[0]), str(pair[1])), None
-    if _is_httpx_auth(auth):
+    pair = cast("tuple[object, ...]", auth) if isinstance(auth, tuple) else ()
+    if len(pair) == 2:
+        return basic_auth(str(pair[0]), str(pair[1])), None
+    given = cast("object", auth)
+    if _is_httpx_auth(given):
         return None, None
-    if callable(auth):
-        return None, auth
+    if callable(given):
+        return None, cast("Callable[[], Any]", given)
+    kind = type(given).__name__
     raise RequestError(
-        "auth: a token, a (user, password) pair, or a callable that gives a token,"
-        f" not {type(auth).__name__}"
+        f"auth: a token, a (user, password) pair, or a callable that gives a token, not {kind}"
     )
 
 
@@ -216,14 +216,16 @@ def timeouts_of(timeout: Any) -> Timeouts:
     if isinstance(timeout, Timeouts):
         return timeout
     if isinstance(timeout, int | float) and not isinstance(timeout, bool):
-        return Timeouts(connect_s=timeout, first_token_s=timeout, idle_s=timeout)
+        return _same(timeout, timeout)
     if isinstance(timeout, tuple):
         parts = cast("tuple[Any, ...]", timeout)
         if len(parts) >= 2:
-            return Timeouts(connect_s=parts[0], first_token_s=parts[1], idle_s=parts[1])
-    if hasattr(timeout, "connect") and hasattr(timeout, "read"):
-        return Timeouts(connect_s=timeout.connect, first_token_s=timeout.read, idle_s=timeout.read)
-    raise RequestError(f"timeout: seconds, an httpx.Timeout or None, not {timeout!r}")
+            return _same(parts[0], parts[1])
+    connect_s: Any = getattr(cast("object", timeout), "connect", UNSET)
+    read_s: Any = getattr(cast("object", timeout), "read", UNSET)
+    if connect_s is UNSET or read_s is UNSET:
+        raise RequestError(f"timeout: seconds, an httpx.Timeout or None, not {timeout!r}")
+    return _same(connect_s, read_s)
 
 
 def _same(connect_s: float | None, read_s: float | None) -> Timeouts:

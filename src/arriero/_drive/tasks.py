@@ -47,7 +47,7 @@ from arriero._drive.configured import Configured
 from arriero._drive.foreign import recognisable
 from arriero._drive.threads import hash_file
 from arriero._transport.interface import AsyncAnswer, AsyncTransport
-from arriero.errors import ArrieroError, CallCancelled, ClientClosed
+from arriero.errors import ArrieroError, CallCancelled
 from arriero.types.record import Record
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class AsyncBase(Configured):
         transport = None if transports is None else transports.get(loop)
         if transport is None:
             if self._closed:
-                raise ClientClosed("the client is closed")
+                raise Fault("closed", "prepare", "the client is closed")
             if transports is None:
                 transports = self._transports = weakref.WeakKeyDictionary()
             for other in [other for other in transports if other.is_closed()]:
@@ -397,7 +397,8 @@ class AsyncStream(Generic[R]):
         try:
             return await opening
         except asyncio.CancelledError as error:
-            if self._cancelled and task is not None and task.uncancel() <= cancels:
+            was_ours = cast("bool", self._cancelled)  # set meanwhile, by `cancel`
+            if was_ours and task is not None and task.uncancel() <= cancels:
                 raise self._error() from error
             raise
         finally:
@@ -544,7 +545,8 @@ class _Watch:
         if self._handle is not None:
             self._handle.cancel()
         self._fires_at = at
-        self._handle = self._loop.call_at(at, _fire, weakref.ref(self))
+        watch: weakref.ref[_Watch] = weakref.ref(self)
+        self._handle = self._loop.call_at(at, _fire, watch)
 
     def _fired(self) -> None:
         self._handle, self._fires_at = None, math.inf

@@ -75,7 +75,7 @@ class SyncBase(Configured):
         transport = self._transport
         if transport is None:
             if self._closed:
-                raise ClientClosed("the client is closed")
+                raise Fault("closed", "prepare", "the client is closed")
             from arriero._transport.choose import transport_for
 
             client, owned = self._http_client()
@@ -302,6 +302,8 @@ class Stream(Generic[R]):
             ArrieroError: as the call without stream would.
         """
         if self._reading is None and not self._closed:
+            if self._handle.aborted:
+                raise self._cancelled()
             call, client = self._call, self._client
             target = client._target
             progress = begun(call, target)

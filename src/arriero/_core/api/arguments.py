@@ -71,7 +71,8 @@ def options_to_wire(value: Mapping[str, Any] | Options | None) -> Body | None:
     """
     if value is None:
         return None
-    if not isinstance(value, Mapping | Record) and not hasattr(value, "model_dump"):
+    given: object = value
+    if not isinstance(given, Mapping | Record) and not hasattr(given, "model_dump"):
         raise RequestError(f"options: a mapping or Options, not {type(value).__name__}")
     made = cast("Body", to_wire(value))
     made = {name: item for name, item in made.items() if item is not None}
@@ -90,12 +91,10 @@ def format_to_wire(value: Any) -> tuple[Any, Callable[[str], Any] | None]:
         return None, None
     if isinstance(value, Mapping):
         return cast("Mapping[str, Any]", value), None
-    if value == "json":
-        return value, None
-    from arriero.schema.structured import format_of
+    from arriero.schema import format_of
 
     spec = format_of(value)
-    return spec.wire, spec.parse if isinstance(value, str) is False else None
+    return spec.wire, spec.parse
 
 
 def think_to_wire(value: bool | str | None) -> bool | str | None:
