@@ -1,0 +1,27 @@
+"""The command line: `arriero ...`. Needs the extra ``cli``.
+
+One module for each command; `arriero.cli.app` puts them together.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+
+def main() -> None:
+    """Run the command that `sys.argv` names, and exit.
+
+    Exit codes: 0 for success, 1 for an error of ours, 2 for wrong usage, 130 for Ctrl-C.
+    """
+    missing = [name for name in ("typer", "rich") if find_spec(name) is None]
+    if missing:
+        print(
+            f"arriero: the command line needs {' and '.join(missing)}:"
+            " pip install 'arriero[cli,server]'",
+            file=sys.stderr,
+        )
+        raise SystemExit(1)
+    from arriero.cli.app import app
+
+    app(prog_name="arriero")

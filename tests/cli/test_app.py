@@ -1,0 +1,67 @@
+"""What holds for every command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+import arriero
+from arriero.cli.app import app
+
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_and_option_has_help(name: str) -> None:
+    """A command says what it does, and each of its options what it is for."""
+    command = COMMANDS[name]
+    assert command.help
+    assert [option.name for option in command.params if not option.help] == []
+
+
+def test_version_is_the_package_version() -> None:
+    """`arriero --version` prints name and version."""
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"arriero {arriero.__version__}\n")
+
+
+def test_no_command_shows_the_commands() -> None:
+    """`arriero` alone is no success, and shows what there is."""
+    result = CliRunner().invoke(app, [])
+    assert result.exit_code == 2
+    assert "serve" in result.output
+
+
+def test_an_error_of_ours_is_one_line_and_exit_code_1() -> None:
+    """What cannot be done is said on stderr, in one line, without a traceback."""
+    result = CliRunner().invoke(app, ["serve", "--port", "0", "--models", "no\nsuch.gguf"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("arriero: models: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["nonsense"], ["serve", "--port", "70000"], ["serve", "--nonsense"], ["demo", "surplus"]],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_code_2(words: list[str]) -> None:
+    """Wrong words on the command line are told apart from errors."""
+    result = CliRunner().invoke(app, words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Usage: " in result.stderr
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_the_extra_one_line_says_what_to_install(missing: str) -> None:
+    """The command exists without its libraries, and names the extra."""
+    code = f"import sys; sys.modules[{missing!r}] = None; import arriero.cli; arriero.cli.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"arriero: the command line needs {missing}: pip install 'arriero[cli,server]'\n"
+    )
