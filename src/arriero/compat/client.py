@@ -1,0 +1,129 @@
+"""The clients of the shim: arriero's own, with the private parts that others reach into."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import Any
+
+from arriero._async.client import AsyncClient as OurAsyncClient
+from arriero._core.calls import Call
+from arriero._core.host import parse_host
+from arriero._core.operations import whole
+from arriero._default import DefaultClient as OurDefaultClient
+from arriero._drive.configured import Configured
+from arriero._drive.tasks import AsyncStream
+from arriero._drive.threads import Stream, _warn_if_in_loop
+from arriero._sync.client import Client as OurClient
+from arriero.compat.seam import arguments_of, call_of, load_images
+from arriero.compat.view import View
+
+
+class BaseClient(Configured):
+    """What the two clients have in common, under the name the `ollama` package gives it."""
+
+    _view: View | None = None
+
+    @property
+    def _client(self) -> Any:
+        """An httpx client of the same settings; see `arriero.compat.view`.
+
+        Setting it sends all later calls over the client given, to its ``base_url``.
+
+        Raises:
+            MissingExtra: httpx is not installed.
+        """
+        if self._given_client is not None:
+            return self._given_client
+        if self._view is None:
+            self._view = View(self._httpx_class, self._arguments, self._setup)
+        return self._view.client
+
+    @_client.setter
+    def _client(self, client: Any) -> None:
+        self._given_client = client
+        self._view = None
+        self._forget_transport()
+        url = str(getattr(client, "base_url", ""))
+        if url:
+            self._target = dataclasses.replace(self._target, base=parse_host(url))
+
+    def _forget_transport(self) -> None:
+        raise NotImplementedError
+
+    def _look_at_view(self) -> None:
+        if self._view is not None:
+            self._target = self._view.applied(self._target)
+
+
+class Client(BaseClient, OurClient):
+    """`arriero.Client` with ``_request`` and ``_client``."""
+
+    def _forget_transport(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+
+    def _run(self, call: Call[Any]) -> Any:
+        if "asyncio" in sys.modules:
+            _warn_if_in_loop()
+        args, keywords = arguments_of(self._drive(load_images(call)) if call.slots else call)
+        return self._request(*args, **keywords)
+
+    def _request(self, cls: Any, *args: Any, stream: bool = False, **kwargs: Any) -> Any:
+        """Make a call: what `chat` and the others end in, and what instrumentation wraps.
+
+        Args:
+            cls: Class of the answer, or of its records.
+            *args: Method and path.
+            stream: True gives a `Stream`, which sends when it is first read.
+            **kwargs: ``json``, the body; ``content``, ``headers``, ``params`` and
+                ``timeout`` as `httpx.Client.request` takes them.
+        """
+        call = call_of(cls, args, stream=stream, keywords=kwargs)
+        self._look_at_view()
+        if call.stream:
+            return Stream(self, call)
+        return self._drive(whole(call, self._target))
+
+    def close(self) -> None:
+        """As `arriero.Client.close`; closes ``_client`` too."""
+        super().close()
+        if self._view is not None:
+            self._view.client.close()
+
+
+class AsyncClient(BaseClient, OurAsyncClient):
+    """`arriero.AsyncClient` with ``_request`` and ``_client``."""
+
+    def _forget_transport(self) -> None:
+        transports, self._transports = self._transports, None
+        for transport in list((transports or {}).values()):
+            transport.discard()
+
+    async def _run(self, call: Call[Any]) -> Any:
+        if call.slots:
+            call = await self._drive(load_images(call))
+        args, keywords = arguments_of(call)
+        return await self._request(*args, **keywords)
+
+    async def _request(self, cls: Any, *args: Any, stream: bool = False, **kwargs: Any) -> Any:
+        """As `Client._request`; awaited, it gives an `AsyncStream` for a stream."""
+        call = call_of(cls, args, stream=stream, keywords=kwargs)
+        self._look_at_view()
+        if call.stream:
+            return AsyncStream(self, call)
+        return await self._drive(whole(call, self._target))
+
+    async def close(self) -> None:
+        """As `arriero.AsyncClient.close`; closes ``_client`` too."""
+        await super().close()
+        if self._view is not None:
+            await self._view.client.aclose()
+
+
+class DefaultClient(Client, OurDefaultClient):
+    """The client behind the functions of the shim; reads the environment when first used."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DefaultClient, ()
