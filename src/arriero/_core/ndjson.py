@@ -49,6 +49,8 @@ class RecordDecoder(Generic[R]):
             return self._fast.decode(data)
         except msgspec.DecodeError:  # its subclass ValidationError is what unknown fields give
             return self._decode_with_care(data)
+        except RecursionError as cause:
+            raise ProtocolError(f"JSON nested too deep: {_shown(data)}") from cause
 
     def decode_lines(self, block: bytes | bytearray) -> list[R]:
         """Decode whole lines at once.
@@ -56,11 +58,21 @@ class RecordDecoder(Generic[R]):
         Raises:
             msgspec.DecodeError: some line needs care; decode them one by one.
         """
-        return self._fast.decode_lines(block)
+        try:
+            made = self._fast.decode_lines(block)
+        except RecursionError as cause:
+            raise msgspec.DecodeError("nested too deep") from cause
+        if len(made) != block.count(b"\n"):
+            # An object over two lines, or two on one: taken or refused, it must not depend
+            # on how the bytes were cut.
+            raise msgspec.DecodeError("not one object a line")
+        return made
 
     def _decode_with_care(self, data: bytes) -> R:
         try:
             raw = msgspec.json.decode(data)
+        except RecursionError as cause:
+            raise ProtocolError(f"JSON nested too deep: {_shown(data)}") from cause
         except (msgspec.DecodeError, UnicodeDecodeError) as cause:
             # Go's encoder never writes such bytes; a proxy that cuts or joins may.
             try:

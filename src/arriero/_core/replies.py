@@ -69,7 +69,7 @@ def error_of_record(record: Mapping[str, Any]) -> StreamFailed | None:
 def _decoded(body: bytes) -> object:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return body.decode("utf-8", "replace")
 
 
@@ -84,7 +84,8 @@ def _text_of(body: object) -> tuple[str, str | None]:
     if isinstance(error, Mapping):
         inner = cast("Mapping[str, Any]", error)
         kind = inner.get("type")
-        return str(inner.get("message") or inner), kind if isinstance(kind, str) else None
+        text = inner.get("message") or msgspec.json.encode(inner).decode()
+        return str(text), kind if isinstance(kind, str) else None
     if isinstance(error, str):
         return _unwrapped(error)
     if error is None:
@@ -97,7 +98,7 @@ def _unwrapped(text: str) -> tuple[str, str | None]:
     if text.startswith("{"):
         try:
             inner = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return text, None
         if isinstance(inner, dict) and "error" in inner:
             return _text_of(cast("dict[str, Any]", inner))

@@ -415,8 +415,8 @@ def from_wire(cls: type[R], raw: Mapping[str, Any]) -> R:
             extra[name] = value
         elif value is not None:
             nested = shape.nested.get(attribute)
-            known[attribute] = (
-                _checked(shape, cls, attribute, value) if nested is None else nested(value)
+            known[attribute] = _checked(
+                shape, cls, attribute, value if nested is None else nested(value)
             )
     made = msgspec.StructMeta.__call__(cls, **known)
     if extra:
@@ -495,6 +495,10 @@ def _plain(value: Any, how: _Dump) -> Any:
         return {key: _plain(item, how) for key, item in mapping.items()}
     if isinstance(value, list | tuple):
         return [_plain(item, how) for item in cast("list[Any]", value)]
-    if how.as_json and isinstance(value, datetime | bytes):
-        return msgspec.to_builtins(value)
+    if isinstance(value, datetime | bytes):
+        return msgspec.to_builtins(value) if how.as_json else value
+    if isinstance(value, int) and how.as_json and type(value) not in (int, bool):
+        return int(value)  # a subclass, which msgspec does not encode
+    if hasattr(value, "model_dump"):  # a pydantic model, such as the `ollama` package's own
+        return _plain(value.model_dump(by_alias=how.by_alias, exclude_none=how.skip_none), how)
     return value
