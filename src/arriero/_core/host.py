@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -14,6 +15,8 @@ from arriero.errors import RequestError
 
 DEFAULT_PORT = 11434
 _SCHEME_PORTS = {"http": 80, "https": 443}
+_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f]")
+_NOT_IN_HOST = re.compile(r"[\[\]\\^`{|}<>\"']")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ def parse_host(value: str | None) -> Base:
     become loopback. Quotes and blanks around the value are dropped.
 
     Raises:
-        RequestError: the port is no number from 0 to 65535, or the scheme is not http(s).
+        RequestError: the port is no number from 0 to 65535, the scheme is not http(s), or
+            the host is none.
     """
     text = (value or "").strip().strip("\"'").strip()
     scheme, separator, rest = text.partition("://")
@@ -69,6 +73,8 @@ def parse_host(value: str | None) -> Base:
     authority, _, path = rest.partition("/")
     userinfo, _, hostport = authority.rpartition("@")
     host, port = _split_port(hostport, default_port, text)
+    if _NOT_IN_URL.search(text) or not _is_host(host):
+        raise RequestError(f"host {_shown(text)!r}: no host name, address or URL")
     path = path.strip("/")
     return Base(
         origin=f"{scheme}://{_reachable(host)}:{port}",
@@ -87,10 +93,27 @@ def _split_port(hostport: str, default: int, text: str) -> tuple[str, int]:
     if not port:
         return host, default
     if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+        # With user:password@ around, what looks like a port may be part of the password.
+        shown = "" if "@" in text else f", not {port!r}"
         raise RequestError(
-            f"host {_shown(text)!r}: the port must be a number from 0 to 65535, not {port!r}"
+            f"host {_shown(text)!r}: the port must be a number from 0 to 65535{shown}"
         )
     return host, int(port)
+
+
+def _is_host(host: str) -> bool:
+    bare = host.strip("[]")
+    if ":" in bare or bare != host:  # only addresses have colons and brackets
+        return _is_ip6(bare) or _is_ip4(bare)
+    return not _NOT_IN_HOST.search(bare)
+
+
+def _is_ip4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_ip6(text: str) -> bool:
@@ -126,16 +149,15 @@ def basic_auth(user: str, password: str) -> str:
 
 def _shown(text: str) -> str:
     """Leave out credentials: the text goes into an error message."""
-    scheme, separator, rest = text.rpartition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+    scheme, separator, rest = text.partition("://") if "://" in text else ("", "", text)
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def origin_of(url: str) -> str:
     """Give ``scheme://host:port`` of an absolute URL, lower case, the port always there."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    port = parts.port or _SCHEME_PORTS.get(parts.scheme, DEFAULT_PORT)
+    port = _SCHEME_PORTS.get(parts.scheme, DEFAULT_PORT) if parts.port is None else parts.port
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}".lower()
 
 
@@ -147,7 +169,7 @@ def redirected(url: str, location: str) -> str:
     """
     target = urljoin(url, quote(location, safe="%/:=&?~#+!$,;'@()*[]"))
     parts = urlsplit(target)
-    if parts.scheme not in _SCHEME_PORTS or not parts.hostname:
+    if parts.scheme not in _SCHEME_PORTS or not parts.hostname or parts.port == 0:
         raise ValueError(f"redirect to {_shown(location)!r}, which is no http address")
     return parts._replace(fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
 
