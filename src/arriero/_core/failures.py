@@ -57,7 +57,9 @@ def _budget(fault: Fault, timeouts: Timeouts, spent_s: float, streaming: bool) -
     if timeouts.total_s is not None and spent_s >= timeouts.total_s - _EARLY_S:
         return "total_s"
     if fault.phase == "connect" and timeouts.connect_s is not None:
-        return "connect_s"
+        # Both began with the attempt, so the shorter one ran out.
+        first_s = timeouts.first_token_s
+        return "connect_s" if first_s is None or timeouts.connect_s <= first_s else "first_token_s"
     return "idle_s" if streaming else "first_token_s"
 
 

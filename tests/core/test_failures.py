@@ -1,0 +1,86 @@
+"""Faults into errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from arriero._core.failures import described, error_of_fault
+from arriero._core.http import Fault, FaultKind
+from arriero.errors import (
+    ArrieroError,
+    ClientClosed,
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    Phase,
+    ProtocolError,
+)
+from arriero.settings import Timeouts
+
+LIMITS = Timeouts(connect_s=1, first_token_s=10, idle_s=5, total_s=20)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cls", "retryable"),
+    [
+        ("connect", ConnectFailed, True),
+        ("lost", ConnectionLost, False),
+        ("protocol", ProtocolError, False),
+        ("closed", ClientClosed, False),
+    ],
+)
+def test_each_kind_of_fault_has_its_error(
+    kind: FaultKind, cls: type[ArrieroError], retryable: bool
+) -> None:
+    """The class says what happened, `phase` how far the call got."""
+    error = error_of_fault(Fault(kind, "send", "why"), LIMITS, spent_s=0, streaming=False)
+
+    assert type(error) is cls
+    assert (error.phase, str(error), error.retryable) == ("send", "why", retryable)
+
+
+@pytest.mark.parametrize(
+    ("phase", "spent_s", "streaming", "limits", "budget", "limit_s"),
+    [
+        ("connect", 1, False, LIMITS, "connect_s", 1),
+        ("head", 10, False, LIMITS, "first_token_s", 10),
+        ("body", 10, False, LIMITS, "first_token_s", 10),
+        ("body", 10, True, LIMITS, "idle_s", 5),
+        ("body", 20, True, LIMITS, "total_s", 20),
+        ("connect", 20, False, LIMITS, "total_s", 20),
+        ("head", 19.999, False, LIMITS, "total_s", 20),
+        ("connect", 1, False, Timeouts(connect_s=5, first_token_s=1), "first_token_s", 1),
+        ("connect", 5, False, Timeouts(connect_s=5, first_token_s=None), "connect_s", 5),
+        ("connect", 7, False, Timeouts(connect_s=None, first_token_s=7), "first_token_s", 7),
+        ("head", 7, False, Timeouts(first_token_s=None), "first_token_s", 0),
+    ],
+)
+def test_a_timeout_names_the_budget_that_ran_out(
+    phase: Phase, spent_s: float, streaming: bool, limits: Timeouts, budget: str, limit_s: float
+) -> None:
+    """Of several budgets the one that ended the call is named, with its value."""
+    error = error_of_fault(
+        Fault("timeout", phase, "slow"), limits, spent_s=spent_s, streaming=streaming
+    )
+
+    assert isinstance(error, DeadlineExceeded)
+    assert (error.budget, error.limit_s) == (budget, limit_s)
+    assert error.retryable is (budget == "connect_s")
+    assert error.phase == phase
+
+
+def test_described_says_which_call() -> None:
+    """An error names call, host and attempts once they are known."""
+    error = described(ConnectFailed("refused"), call="GET /x", host="http://h:1", attempts=2)
+
+    assert str(error) == "GET /x (http://h:1): refused"
+    assert error.attempts == 2
+
+
+def test_a_deadline_prints_its_budget_and_phase() -> None:
+    """The message is enough to know which setting to change."""
+    error = error_of_fault(Fault("timeout", "head", "slow"), LIMITS, spent_s=10, streaming=False)
+
+    assert str(error) == "first_token_s=10 ran out in phase 'head'"
+    described(error, call="POST /api/chat", host="http://h:1", attempts=1)
+    assert str(error) == ("POST /api/chat (http://h:1): first_token_s=10 ran out in phase 'head'")
