@@ -1,0 +1,69 @@
+"""Vectors into arrays."""
+
+from __future__ import annotations
+
+import base64
+import builtins
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arriero._core.api.embed import EncodedVectors
+from arriero._core.arrays import array_of
+from arriero.errors import MissingExtra, ProtocolError
+from arriero.types.embed import EmbedResponse
+
+
+def encoded(*rows: list[float]) -> EncodedVectors:
+    """Give vectors as `/v1/embeddings` sends them."""
+    return EncodedVectors(
+        data=[
+            {"embedding": base64.b64encode(np.array(row, "<f4").tobytes()).decode()} for row in rows
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [encoded([1, 2, 3], [4, 5, 6]), EmbedResponse(embeddings=[[1, 2, 3], [4, 5, 6]])],
+)
+def test_vectors_become_rows(vectors: Any) -> None:
+    """Both forms give the same array of 32-bit floats, which the caller may change."""
+    made = array_of(vectors, 2)
+
+    assert made.dtype == np.float32
+    assert made.tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert made.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        encoded([1, 2]),
+        encoded([1, 2], [3, 4], [5, 6]),
+        encoded([1, 2, 3], [4, 5, 6, 7, 8]),
+        EncodedVectors(data=[{"embedding": "AAAA"}, {"embedding": "AAAA"}]),
+        EncodedVectors(data=[{"embedding": "A"}, {"embedding": "A"}]),
+        EmbedResponse(embeddings=[[1, 2], [1]]),
+        EmbedResponse(),
+    ],
+)
+def test_what_makes_no_array_is_refused(vectors: Any) -> None:
+    """Too few or many vectors, unequal lengths and broken base64 are never an array."""
+    with pytest.raises(ProtocolError):
+        array_of(vectors, 2)
+
+
+def test_numpy_is_asked_for_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without NumPy the message says what to install."""
+    real = builtins.__import__
+
+    def without_numpy(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "numpy":
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without_numpy)
+    with pytest.raises(MissingExtra, match=r"arriero\[arrays\]"):
+        array_of(encoded([1]), 1)
