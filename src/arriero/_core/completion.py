@@ -18,9 +18,11 @@ class Tally(Protocol[R]):
 
     Attributes:
         complete: True once the record that ends the stream was seen.
+        needs_last: False if no record ends the stream, so that any clean end is a good one.
     """
 
     complete: bool
+    needs_last: bool
 
     def add(self, records: Sequence[R]) -> None:
         """Take in records, at least one, in order."""
@@ -41,6 +43,8 @@ class InferenceTally(Generic[R]):
     Text is kept in one buffer, so that a stream of a million tokens holds its characters
     and not a million objects.
     """
+
+    needs_last = True
 
     def __init__(self) -> None:
         self.complete = False
@@ -141,6 +145,8 @@ class GenerateTally(InferenceTally[GenerateResponse]):
 class ProgressTally:
     """Keeps the last step of a pull, push or create; ``success`` ends it."""
 
+    needs_last = True
+
     def __init__(self) -> None:
         self.complete = False
         self._last: ProgressResponse | None = None
@@ -161,10 +167,12 @@ class ProgressTally:
 
 
 class RawTally(Generic[R]):
-    """Keeps the last record; any end is a good end, for calls nothing is known of."""
+    """Keeps the last record; any clean end is a good end, for calls nothing is known of."""
+
+    needs_last = False
 
     def __init__(self) -> None:
-        self.complete = True
+        self.complete = False
         self._last: R | None = None
 
     def add(self, records: Sequence[R]) -> None:

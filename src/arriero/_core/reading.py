@@ -62,7 +62,7 @@ class Reading(Generic[R]):
     @property
     def complete(self) -> bool:
         """True once the record that ends the stream was seen."""
-        return self._tally.complete and self._has_records
+        return self._tally.complete
 
     def until(self) -> float | None:
         """Give when the next record must be here, counted from now."""
@@ -93,6 +93,8 @@ class Reading(Generic[R]):
         held = self._decoder.held_bytes
         self._take(self._decoder.end())
         error = self._decoder.failure
+        if error is None and not self._tally.needs_last:
+            self._tally.complete = True
         if isinstance(error, StreamFailed):
             self._fail(error)
         elif not self.complete:
