@@ -48,7 +48,7 @@ class Call(Generic[T]):
     repeat: Repeat = "always"
     base: Base | None = None
     """Server to use instead of the client's; gets none of the client's own headers."""
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     timeouts: Timeouts | None = None
     """Instead of the client's, wholly."""
     patient: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from arriero.errors import Phase
@@ -25,7 +25,7 @@ class Request:
     method: str
     url: str
     """Absolute, without credentials and fragment."""
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes | FileBody | None = None
 
     @property

@@ -9,8 +9,9 @@ without this trampoline.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -38,6 +39,9 @@ MAX_STALE = 3
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -46,12 +50,12 @@ class Target:
     """What a client knows of its server; the same for all of its calls."""
 
     base: Base
-    headers: Headers
+    headers: Headers = field(repr=False)
     """For every request; lower-case names."""
     user_agent: str
     timeouts: Timeouts
     clock: Callable[[], float]
-    authorization: str | None = None
+    authorization: str | None = field(default=None, repr=False)
     """Value of the header, fixed; only ever sent to `base`."""
     has_token_provider: bool = False
     """True if the token is asked for by an effect instead."""
@@ -91,6 +95,7 @@ def whole(call: Call[T], target: Target) -> Operation[T]:
     try:
         made = _made(call, head, body)
     except ArrieroError as error:
+        error.phase = "body"
         described(error, call=call.name, host=progress.host, attempts=progress.attempts)
         raise
     if isinstance(made, Record):
@@ -108,7 +113,6 @@ def _made(call: Call[T], head: Head, body: bytes) -> T:
     if not is_complete(record):
         error = StreamIncomplete("the server stopped before the answer was done")
         error.partial = record
-        error.phase = "body"
         raise error
     if call.parse is not None:
         attach_parsed(call.parse, record)
@@ -228,6 +232,15 @@ def _headers(
         made.update(target.headers)
     for name, value in call.headers.items():
         made[name.lower()] = value
+    for name, value in made.items():
+        if not _HEADER_NAME.fullmatch(name) or _NOT_IN_HEADER.search(value):
+            # The value is not shown: it may be a token with the line feed of its file.
+            raise described(
+                RequestError(f"header {name!r} holds a control character"),
+                call=call.name,
+                host="",
+                attempts=0,
+            )
     return tuple(made.items())
 
 
@@ -256,6 +269,7 @@ def _followed(
         except ValueError as cause:
             raise ProtocolError(str(cause)) from cause
     except ProtocolError as error:
+        error.phase = "head"
         described(error, call=call.name, host=progress.host, attempts=progress.attempts)
         raise
     headers, origin = request.headers, origin_of(url)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from arriero._core.http import Request
@@ -23,7 +23,7 @@ class TransportSettings:
 
     tls: Tls | None = None
     pool: Pool = Pool()  # noqa: RUF009  # frozen
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     """URL of the proxy all requests go through, credentials included; None has none."""
 
 
