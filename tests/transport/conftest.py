@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from arriero._transport.interface import TransportSettings
 
 from .adapters import NAMES, Adapter, made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from arriero._core.http import Request
 
 from .adapters import Adapter, fetch, get, post, rest_of

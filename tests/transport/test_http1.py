@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from arriero._transport.http1 import (
     MAX_HEAD_BYTES,
     MAX_SIZE_LINE_BYTES,

@@ -168,7 +168,6 @@ class _Trip:
         if phase == "connect":
             return Fault("connect", phase, reason)
         if isinstance(error, aiohttp.ClientResponseError):
-            # Some messages are drawings over several lines.
             reason = " ".join(error.message.split())
             return Fault("protocol", "head", reason, reused=self.is_reused)
         return Fault("lost", phase, reason, reused=self.is_reused)
@@ -198,9 +197,11 @@ class _Connector(aiohttp.TCPConnector):
 
     def close_idle(self, keep: int) -> None:
         """Close the idle connections that were used longest ago, beyond `keep` for a host."""
-        for idle in self._conns.values():
+        for key, idle in list(self._conns.items()):
             while len(idle) > keep:
                 idle.popleft()[0].close()
+            if not idle:
+                del self._conns[key]  # else aiohttp warns of connections left open
 
     def bury(self) -> None:
         """Close all sockets without the event loop, and leave nothing that would warn."""

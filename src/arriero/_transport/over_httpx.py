@@ -32,7 +32,7 @@ _CONNECTING = (".connect_tcp.started", ".connect_unix_socket.started")
 _CONNECTED = (".connect_tcp.complete", ".connect_unix_socket.complete", ".start_tls.complete")
 _WRITE_BYTES = 65_536
 """Most bytes of one write, as httpcore gives each the whole timeout."""
-_HUNG_UP = ("peer closed connection", "server disconnected")
+_HUNG_UP = ("peer closed connection", "peer unexpectedly closed", "server disconnected")
 
 
 class HttpxTransport:

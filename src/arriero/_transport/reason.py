@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import ssl
@@ -15,12 +16,14 @@ def reason_from(error: BaseException) -> str:
     if isinstance(root, ssl.SSLCertVerificationError):
         return f"certificate not accepted: {root.verify_message}"
     if isinstance(root, ssl.SSLError):
-        return f"TLS: {root.reason or root.strerror or root}".replace("_", " ")
+        return f"TLS: {root.reason or root.strerror or root}".replace("_", " ").lower()
     if isinstance(root, socket.gaierror):
         return f"name not found: {root.strerror}"
-    if isinstance(root, OSError) and root.strerror:
-        return root.strerror
-    text = _USERINFO.sub("//", str(root)).strip()
+    if isinstance(root, OSError) and root.errno:
+        # Libraries put their own words, and addresses, into `strerror`.
+        return os.strerror(root.errno)
+    # Some messages are drawings over several lines.
+    text = " ".join(_USERINFO.sub("//", str(root)).split())
     return text[:300] or type(root).__name__
 
 
@@ -29,12 +32,8 @@ def _root(error: BaseException) -> BaseException:
     seen: set[int] = set()
     found: BaseException | None = error
     while found is not None and id(found) not in seen:
-        if isinstance(found, OSError) and (found.errno is not None or type(found) in _OWN_TEXT):
+        if isinstance(found, OSError) and found.errno is not None:
             return found
         seen.add(id(found))
-        inner = None if found.__suppress_context__ else found.__context__
-        found = found.__cause__ or inner
+        found = found.__cause__ or found.__context__
     return error
-
-
-_OWN_TEXT = (ssl.SSLCertVerificationError, ssl.SSLError, socket.gaierror)

@@ -1,0 +1,214 @@
+"""Every wait ends in time, whether the peer is silent or never done."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+import pytest
+
+from arriero._core.http import Fault
+
+from .adapters import Adapter, AsyncAdapter, get, made, post, rest_of
+from .peer import CHUNKED, Line, Peer, Script, chunk
+
+SHORT_S = 0.15
+SLACK_S = 1.0
+
+
+def hanging_after(data: bytes) -> Script:
+    """Send `data`, then nothing more."""
+
+    def script(line: Line) -> None:
+        line.request()
+        line.send(data)
+        line.drain()
+
+    return script
+
+
+def trickling(before: bytes, drops: bytes) -> Script:
+    """Send `before`, then `drops` byte by byte, each in less than the time allowed."""
+
+    def script(line: Line) -> None:
+        line.request()
+        line.send(before)
+        line.trickle(drops, SHORT_S / 5)
+        line.drain()
+
+    return script
+
+
+HEADS = {
+    "silent": hanging_after(b""),
+    "status line": trickling(b"", b"HTTP/1.1 200 " + b"O" * 100),
+    "headers": trickling(b"HTTP/1.1 200 OK\r\n", b"X-Slow: 1\r\n" * 10),
+    "interim": trickling(b"", b"HTTP/1.1 102 X\r\n\r\n" * 5),
+}
+BODIES = {
+    "silent": hanging_after(CHUNKED),
+    "chunk size": trickling(CHUNKED, b"1;" + b"x" * 100),
+    "trailer": trickling(CHUNKED + b"0\r\n", b"X-Slow: 1\r\n" * 10),
+}
+
+
+@pytest.mark.parametrize("script", HEADS.values(), ids=HEADS)
+def test_the_head_has_a_deadline(adapter: Adapter, script: Script) -> None:
+    """Waiting for the head ends in time, and the connection with it."""
+    with Peer(script) as peer:
+        began = monotonic()
+        with pytest.raises(Fault) as caught:
+            adapter.open(post(peer.url), wait_s=SHORT_S)
+        assert SHORT_S * 0.9 < monotonic() - began < SHORT_S + SLACK_S
+        assert (caught.value.kind, caught.value.phase) == ("timeout", "head")
+        peer.wait_ended()
+
+
+@pytest.mark.parametrize("script", BODIES.values(), ids=BODIES)
+def test_the_body_has_a_deadline(adapter: Adapter, script: Script) -> None:
+    """Waiting for content ends in time, though framing keeps coming."""
+    with Peer(script) as peer:
+        answer = adapter.open(post(peer.url))
+        began = monotonic()
+        with pytest.raises(Fault) as caught:
+            answer.read(SHORT_S)
+        assert SHORT_S * 0.9 < monotonic() - began < SHORT_S + SLACK_S
+        assert (caught.value.kind, caught.value.phase) == ("timeout", "body")
+        answer.abort()
+        peer.wait_ended()
+
+
+def test_each_read_has_its_own_deadline(adapter: Adapter) -> None:
+    """A stream may run for as long as its records come in time."""
+
+    def script(line: Line) -> None:
+        line.request()
+        line.send(CHUNKED)
+        for _ in range(10):
+            line.pause(SHORT_S / 3)
+            line.send(chunk(b"x"))
+        line.send(b"0\r\n\r\n")
+        line.drain()
+
+    with Peer(script) as peer:
+        answer = adapter.open(post(peer.url))
+        count = 0
+        while answer.read(SHORT_S):
+            count += 1
+        answer.close()
+    assert count == 10
+
+
+def test_a_short_deadline_does_not_outlive_its_read(adapter: Adapter) -> None:
+    """After a read with little time, the next may have more."""
+
+    def late(line: Line) -> None:
+        line.request()
+        line.send(CHUNKED + chunk(b"one"))
+        line.pause(SHORT_S * 2)
+        line.send(chunk(b"two") + b"0\r\n\r\n")
+        line.drain()
+
+    with Peer(late) as peer:
+        answer = adapter.open(post(peer.url), wait_s=SHORT_S)
+        assert answer.read(SHORT_S) == b"one"
+        assert answer.read(SHORT_S * 10) == b"two"
+        assert rest_of(answer) == b""
+        answer.close()
+
+
+def test_no_deadline_waits(adapter: Adapter) -> None:
+    """None means no limit."""
+
+    def script(line: Line) -> None:
+        line.request()
+        line.pause(SHORT_S)
+        line.send(CHUNKED)
+        line.pause(SHORT_S)
+        line.send(chunk(b"late") + b"0\r\n\r\n")
+        line.drain()
+
+    with Peer(script) as peer:
+        answer = adapter.open(post(peer.url), connect_s=None, wait_s=None)
+        assert answer.read(None) == b"late"
+        assert answer.read(None) == b""
+        answer.close()
+
+
+def test_sending_has_a_deadline(adapter: Adapter) -> None:
+    """A server that stops reading does not hold an upload forever."""
+
+    def script(line: Line) -> None:
+        line.request_head()
+        line.hang()
+
+    with Peer(script) as peer:
+        began = monotonic()
+        with pytest.raises(Fault) as caught:
+            adapter.open(post(peer.url, b"x" * 50_000_000), wait_s=SHORT_S * 3)
+        assert monotonic() - began < SHORT_S * 3 + SLACK_S
+        assert caught.value.kind == "timeout"
+
+
+def test_a_deadline_that_passed_is_over_at_once(name: str) -> None:
+    """Sync transports get absolute times, which may lie in the past."""
+    if name.endswith(("async", "aiohttp")):
+        pytest.skip("the caller keeps the deadline")
+    adapter = made(name)
+    with Peer(HEADS["silent"]) as peer:
+        with pytest.raises(Fault) as caught:
+            adapter.open(get(peer.url), connect_s=-1, wait_s=-1)
+        assert caught.value.kind == "timeout"
+    adapter.close()
+
+
+def test_cancelling_closes_the_socket(adapter: Adapter) -> None:
+    """A task cancelled while it waits for the head leaves no connection behind."""
+    if not isinstance(adapter, AsyncAdapter):
+        pytest.skip("nothing to cancel in a sync transport")
+
+    async def cancelled(url: str) -> None:
+        task = asyncio.create_task(adapter.transport.open(post(url), connect_s=5))
+        await asyncio.sleep(SHORT_S)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with Peer(HEADS["silent"]) as peer:
+        adapter.run(cancelled(peer.url))
+        adapter.run(asyncio.sleep(0.01))
+        peer.wait_ended()
+
+
+def test_a_cancelled_read_is_no_end(adapter: Adapter) -> None:
+    """Reading on after a cancelled read must not look like the end of the answer."""
+    if not isinstance(adapter, AsyncAdapter):
+        pytest.skip("nothing to cancel in a sync transport")
+
+    async def cancelled(url: str) -> None:
+        answer = await adapter.transport.open(post(url), connect_s=5)
+        task = asyncio.create_task(answer.read())
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        answer.abort()
+        with pytest.raises(Fault) as caught:
+            await answer.read()
+        assert caught.value.kind == "closed"
+
+    with Peer(BODIES["silent"]) as peer:
+        adapter.run(cancelled(peer.url))
+        adapter.run(asyncio.sleep(0.01))
+        peer.wait_ended()
+
+
+@pytest.mark.parametrize("name", ["urllib3"])
+def test_connecting_has_a_deadline(adapter: Adapter) -> None:
+    """A handshake that hangs ends in time."""
+    with Peer(lambda line: line.hang()) as peer:
+        began = monotonic()
+        with pytest.raises(Fault) as caught:
+            adapter.open(get(peer.url.replace("http:", "https:")), connect_s=SHORT_S)
+        assert monotonic() - began < SHORT_S + SLACK_S
+        assert (caught.value.kind, caught.value.phase) == ("timeout", "connect")
