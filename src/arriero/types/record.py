@@ -221,6 +221,10 @@ class Record(
             exclude=exclude,
         )
 
+    def _dump(self, how: Any) -> Any:
+        """Give what stands for this record inside the dump of another."""
+        return _dumped(self, how)
+
     def model_dump_json(self, *, indent: int | None = None, **kwargs: Any) -> str:
         """Give JSON text; arguments as for `model_dump`."""
         data = msgspec.json.encode(self.model_dump(mode="json", **kwargs))
@@ -314,8 +318,11 @@ def _extra_of(record: Record) -> dict[str, Any]:
     return values.setdefault(_EXTRA, {})
 
 
-def _pydantic_dump(value: Record, info: Any) -> dict[str, Any]:
-    return value.model_dump(mode=info.mode, by_alias=info.by_alias, exclude_none=info.exclude_none)
+def _pydantic_dump(value: Record, info: Any) -> Any:
+    how = _Dump(
+        as_json=info.mode == "json", by_alias=bool(info.by_alias), skip_none=info.exclude_none
+    )
+    return _plain(value, how)
 
 
 def _rebuilt(cls: type[Record], values: dict[str, Any], extra: dict[str, Any]) -> Record:
@@ -489,7 +496,7 @@ def _defaults(cls: type[Record]) -> dict[str, Any]:
 
 def _plain(value: Any, how: _Dump) -> Any:
     if isinstance(value, Record):
-        return _dumped(value, how)
+        return value._dump(how)
     if isinstance(value, Mapping):
         mapping = cast("Mapping[Any, Any]", value)
         return {key: _plain(item, how) for key, item in mapping.items()}
