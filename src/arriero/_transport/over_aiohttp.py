@@ -7,7 +7,7 @@ import contextlib
 import functools
 import math
 import weakref
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -22,7 +22,7 @@ from arriero._transport.interface import AsyncAnswer, TransportSettings
 from arriero._transport.origin import Proxy
 from arriero._transport.reason import reason_from
 from arriero._transport.tls import context_from
-from arriero._transport.upload import PIECE_BYTES, async_pieces_of
+from arriero._transport.upload import AsyncFilePieces, AsyncPieces, AsyncUpload
 from arriero.errors import Phase
 from arriero.settings import Tls
 
@@ -57,18 +57,26 @@ class AiohttpTransport:
         session = self._session or self._start()
         trip = _Trip()
         _TRIP.set(trip)
+        data = _data_of(request)
+        if not isinstance(data, bytes | None):
+            trip.upload = data
         try:
             response = await session.request(
                 request.method,
                 yarl.URL(request.url, encoded=True),
-                data=_data_of(request, trip),
+                data=data,
                 timeout=_timeout_of(connect_s),
                 allow_redirects=False,
                 **self._route_of(request),
             )
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as cause:
-            raise trip.fault_from(cause) from cause
-        answer = _Answer(self, response, is_reused=trip.is_reused)
+            fault = trip.fault_from(cause)
+            trip.end_upload()
+            raise fault from cause
+        except BaseException:
+            trip.end_upload()
+            raise
+        answer = _Answer(self, response, trip)
         self._answers.add(answer)
         return answer
 
@@ -124,10 +132,10 @@ class AiohttpTransport:
         if not isinstance(request.body, bytes | None) or request.size > WHOLE_BYTES:
             headers.append(("Content-Length", str(request.size)))
         route: dict[str, Any] = {"headers": headers}
-        if is_tls:
+        proxy = self._proxy
+        if is_tls or (proxy is not None and proxy.origin.is_tls):
             self._tls = self._tls or context_from(Tls())
             route["ssl"] = self._tls
-        proxy = self._proxy
         if proxy is not None:
             route["proxy"] = proxy.origin.url
             if proxy.authorization is not None:
@@ -151,15 +159,29 @@ class _Trip:
     def __init__(self) -> None:
         self.phase: Phase = "connect"
         self.is_reused = False
-        self.fault: Fault | None = None
-        """What went wrong on our side while sending."""
+        self.upload: AsyncUpload | None = None
+        self.transport: asyncio.Transport | None = None
+        """What the upload goes into."""
+
+    def end_upload(self) -> None:
+        """Stop what is still being sent; without one that is, do nothing."""
+        upload, self.upload = self.upload, None
+        if upload is None:
+            return
+        if not upload.is_done and self.transport is not None:
+            # Closing would first send all that waits in buffers.
+            self.transport.abort()
+        upload.close()
 
     def fault_from(self, error: Exception) -> Fault:
         """Tell what `error`, raised before the answer began, means."""
-        if self.fault is not None:
-            return self.fault
+        if self.upload is not None and self.upload.fault is not None:
+            return self.upload.fault
+        if self.upload is not None and self.upload.is_done and self.phase == "send":
+            self.phase = "head"
         phase, reason = self.phase, reason_from(error)
-        if isinstance(error, aiohttp.InvalidURL | ValueError):
+        is_url = isinstance(error, aiohttp.InvalidURL)
+        if is_url or (isinstance(error, ValueError) and not isinstance(error, OSError)):
             return Fault("closed", "prepare", reason)
         if isinstance(error, RuntimeError):
             return Fault("closed", phase, reason)
@@ -191,6 +213,8 @@ class _Connector(aiohttp.TCPConnector):
         trip, protocol = _TRIP.get(), connection.protocol
         assert protocol is not None
         trip.phase = "head"
+        if trip.upload is not None:
+            trip.phase, trip.transport = "send", connection.transport
         trip.is_reused = protocol in self._used
         self._used.add(protocol)
         return connection
@@ -215,40 +239,25 @@ class _Connector(aiohttp.TCPConnector):
         self._closed = True
 
 
-def _data_of(request: Request, trip: _Trip) -> bytes | AsyncIterator[bytes] | None:
+def _data_of(request: Request) -> bytes | AsyncUpload | None:
     body = request.body
     if isinstance(body, FileBody):
-        return _file_pieces(body, trip)
+        return AsyncFilePieces(body)
     if body is not None and len(body) > WHOLE_BYTES:
-        return _pieces(body)
+        return AsyncPieces(body)
     return body
-
-
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for at in range(0, len(body), PIECE_BYTES):
-        yield body[at : at + PIECE_BYTES]
-
-
-async def _file_pieces(body: FileBody, trip: _Trip) -> AsyncIterator[bytes]:
-    trip.phase = "send"
-    try:
-        async for piece in async_pieces_of(body):
-            yield piece
-    except Fault as fault:
-        trip.fault = fault
-        raise
-    trip.phase = "head"
 
 
 class _Answer:
     """An open answer; see `AsyncAnswer`."""
 
     def __init__(
-        self, transport: AiohttpTransport, response: aiohttp.ClientResponse, *, is_reused: bool
+        self, transport: AiohttpTransport, response: aiohttp.ClientResponse, trip: _Trip
     ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = _joined(response.headers)
-        self.reused = is_reused
+        self.reused = trip.is_reused
+        self._trip = trip
         self._transport = transport
         self._response = response
         self._content = response.content
@@ -281,6 +290,7 @@ class _Answer:
 
     async def close(self) -> None:
         """See `AsyncAnswer.close`."""
+        self._trip.end_upload()
         if self._content.at_eof():
             self._response.release()
             self._transport.trim()
@@ -290,6 +300,7 @@ class _Answer:
     def abort(self) -> None:
         """See `AsyncAnswer.abort`."""
         self._is_aborted = True
+        self._trip.end_upload()
         connection = self._response.connection
         if connection is None:
             return

@@ -24,7 +24,7 @@ from arriero._transport.burial import bury
 from arriero._transport.fork import forget_after_fork
 from arriero._transport.interface import AbortHandle, Answer, AsyncAnswer
 from arriero._transport.reason import reason_from
-from arriero._transport.upload import async_pieces_of, pieces_of
+from arriero._transport.upload import AsyncFilePieces, FilePieces
 from arriero.errors import Phase
 
 _ADDED_BY_HTTPX = ("accept", "accept-encoding", "connection", "user-agent")
@@ -67,7 +67,7 @@ class HttpxTransport:
             handle.attach(trip.abort)
         content: Any = request.body
         if isinstance(content, FileBody):
-            content = pieces_of(content)
+            content = trip.upload = FilePieces(content)
         _SPENDING.trip = trip
         try:
             built = _built(self._client, request, content, trip)
@@ -76,6 +76,7 @@ class HttpxTransport:
             raise self._faults.of(cause, trip) from cause
         finally:
             _SPENDING.trip = None
+            trip.end_upload()
         trip.stream = response.extensions.get("network_stream")
         _bind(trip.stream)
         return _Answer(response, self._faults, trip)
@@ -117,14 +118,20 @@ class AsyncHttpxTransport:
         trip = _Trip(self._streams, connect_until=connect_until, until=None)
         content: Any = request.body
         if isinstance(content, FileBody):
-            content = async_pieces_of(content)
+            content = trip.upload = AsyncFilePieces(content)
         try:
             async with asyncio.timeout(None) as limit:
                 trip.limit = limit
                 built = _built(self._client, request, content, trip)
                 response = await self._client.send(built, stream=True, follow_redirects=False)
         except self._faults.known as cause:
+            await trip.hang_up()
             raise self._faults.of(cause, trip) from cause
+        except BaseException:
+            await trip.hang_up()
+            raise
+        finally:
+            trip.end_upload()
         trip.stream = response.extensions.get("network_stream")
         return _AsyncAnswer(response, self._faults, trip)
 
@@ -157,6 +164,7 @@ class _Trip:
         self.stream: Any = None
         """The network stream in use, as soon as it is known."""
         self.is_aborted = False
+        self.upload: FilePieces | AsyncFilePieces | None = None
         self._connect_until = connect_until
         self._streams = streams
 
@@ -179,6 +187,17 @@ class _Trip:
         # Zero would mean "do not block" to a socket.
         return max(min(limits) - monotonic(), 0.0001) if limits else None
 
+    def end_upload(self) -> None:
+        """Close the file that is sent, if one is."""
+        if self.upload is not None:
+            self.upload.close()
+
+    async def hang_up(self) -> None:
+        """Close a connection that was cancelled in its handshake, where httpcore leaves it."""
+        if self.phase == "connect" and self.stream is not None:
+            with contextlib.suppress(Exception):
+                await self.stream.aclose()
+
     def abort(self) -> None:
         """End the connection at once, from any thread, without freeing what is in use."""
         self.is_aborted = True
@@ -193,9 +212,10 @@ class _Trip:
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
         if event.endswith(_CONNECTED):
             self.is_fresh = True
-            self._streams.add(info["return_value"])
+            self.stream = info["return_value"]
+            self._streams.add(self.stream)
             if self.limit is None:
-                _bind(info["return_value"])
+                _bind(self.stream)
         elif event.endswith(_CONNECTING):
             self._bound_connecting(self._connect_until)
         elif event.endswith(".send_request_headers.started"):
@@ -335,6 +355,8 @@ class _Faults:
     def of(self, error: Exception, trip: _Trip) -> Fault:
         """Tell what `error` means."""
         phase, reason = trip.phase, reason_from(error)
+        if trip.upload is not None and trip.upload.fault is not None:
+            return trip.upload.fault
         if trip.is_aborted:
             return Fault("closed", phase, "the call was aborted")
         if isinstance(error, (self._timeout, TimeoutError)):
@@ -391,6 +413,8 @@ class _Answer:
 
     def abort(self) -> None:
         """See `Answer.abort`."""
+        if self._response.is_closed:
+            return  # the connection may serve another call by now
         self._trip.abort()
         if not self._is_reading:
             self._fault = Fault("closed", "body", "the answer was aborted")

@@ -23,7 +23,7 @@ from arriero._transport.http1 import Body, Head, HeadReader, Malformed, body_of
 from arriero._transport.interface import AbortHandle, Answer, TransportSettings
 from arriero._transport.origin import Origin, Proxy
 from arriero._transport.reason import reason_from
-from arriero._transport.upload import PIECE_BYTES, pieces_of
+from arriero._transport.upload import PIECE_BYTES, FilePieces
 from arriero._transport.wire import Wire
 from arriero.errors import Phase
 
@@ -283,12 +283,12 @@ class _Exchange:
 def _pieces(head: bytes, body: bytes | FileBody | None) -> Iterator[bytes]:
     """Cut a request into what is sent at once. Raises Fault if a file cannot be read."""
     if isinstance(body, FileBody):
-        # The file is opened before anything is sent.
-        pieces = pieces_of(body)
-        first = next(pieces, b"")
-        yield head
-        yield first
-        yield from pieces
+        with contextlib.closing(FilePieces(body)) as pieces:
+            first = next(pieces, b"")  # opens the file before anything is sent
+            yield head
+            yield first
+            while piece := next(pieces, b""):
+                yield piece
     elif body and len(body) <= JOINED_BYTES:
         yield head + body
     else:

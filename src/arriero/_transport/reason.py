@@ -32,7 +32,9 @@ def _root(error: BaseException) -> BaseException:
     seen: set[int] = set()
     found: BaseException | None = error
     while found is not None and id(found) not in seen:
-        if isinstance(found, OSError) and found.errno is not None:
+        # Some libraries derive from these too, but do not set what theirs have.
+        is_original = type(found).__module__ in ("builtins", "socket", "ssl")
+        if is_original and isinstance(found, OSError) and found.errno is not None:
             return found
         seen.add(id(found))
         found = found.__cause__ or found.__context__
