@@ -189,6 +189,37 @@ def test_a_damaged_file_fails_the_request_not_the_server(tmp_path: Path) -> None
         assert ask_server(server, "POST", "/api/chat", HELLO).status == 200
 
 
+def test_a_file_with_a_damaged_head_is_named(tmp_path: Path) -> None:
+    """Every route says what is wrong; the list leaves the model out."""
+    path = tmp_path / "torn.gguf"
+    path.write_bytes(shipped_models()["mini"].path.read_bytes()[:2000])
+    with serve(models={"torn": path, "mini": shipped_models()["mini"].path}) as server:
+        for route in ("/api/chat", "/api/show"):
+            answer = ask_server(server, "POST", route, {**HELLO, "model": "torn"})
+            assert answer.status == 500
+            assert answer.json["error"].startswith("torn:latest: damaged GGUF head")
+        rows = ask_server(server, "GET", "/api/tags").json["models"]
+        assert [row["name"] for row in rows] == ["mini:latest"]
+
+
+_FORGETFUL = """
+import http.client, json, sys
+from arriero.server import serve
+server = serve()
+connection = http.client.HTTPConnection(server.host, server.port)
+connection.request("POST", "/api/chat", sys.argv[1])
+connection.getresponse().readline()
+"""
+
+
+def test_a_program_that_forgets_to_close_ends_all_the_same() -> None:
+    """Even in the middle of an endless answer."""
+    command = [sys.executable, "-c", _FORGETFUL, json.dumps(ENDLESS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_ipv6_is_served() -> None:
     """The URL has brackets."""
     if not socket.has_ipv6:

@@ -101,6 +101,7 @@ class Application:
         self._closed = True
         await self._work.drain(drain_s)
         await self._house.scheduler.close()
+        self._house.files.close()
 
     def break_off(self) -> None:
         """End every running request now; for use while `close` drains."""

@@ -52,6 +52,11 @@ class Model:
         pooled = {f"{head.architecture}.pooling_type": _POOLING_MEAN}
         return Gguf({**head.metadata, **pooled}, head.tensors)
 
+    @property
+    def is_read(self) -> bool:
+        """Whether `head` is in memory; reading it takes a moment with a large vocabulary."""
+        return "head" in self.__dict__
+
     @cached_property
     def chat_template(self) -> str:
         """The Jinja template in use, or "" if there is none."""

@@ -45,7 +45,7 @@ async def chat(house: House, exchange: Exchange) -> None:
     check_top_logprobs(request)
     if not request.model:
         raise Refused(400, "model is required")
-    model = find_model(house, request.model)
+    model = await find_model(house, request.model)
     if not request.messages and request.keep_alive_s == 0:
         house.scheduler.expire(model)
         await exchange.reply(chat_record(request.model, Part(), done_reason="unload"))

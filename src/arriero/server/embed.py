@@ -42,7 +42,7 @@ async def embed(house: House, exchange: Exchange) -> None:
     texts = _texts(request.input)
     if not request.model:
         raise Refused(404, "model '' not found")
-    model = find_model(house, request.model, missing=_MISSING)
+    model = await find_model(house, request.model, missing=_MISSING)
     options = typed_options(request.options)
     plan = house.scheduler.plan(model, options, shift=True)
     lease = await acquire(house, model, plan, request.keep_alive_s)
@@ -68,7 +68,7 @@ async def embeddings(house: House, exchange: Exchange) -> None:
         raise Refused(400, str(error)) from error
     if not request.model:
         raise Refused(400, "model is required")
-    model = _find_exactly(house, request.model)
+    model = await _find_exactly(house, request.model)
     options = typed_options(request.options)
     plan = house.scheduler.plan(model, options, shift=True)
     lease = await acquire(house, model, plan, request.keep_alive_s)
@@ -88,9 +88,9 @@ async def embeddings(house: House, exchange: Exchange) -> None:
     await exchange.reply({"embedding": widened_floats(vectors[0])})
 
 
-def _find_exactly(house: House, text: str) -> Model:
+async def _find_exactly(house: House, text: str) -> Model:
     """This route alone minds the case of names."""
-    model = find_model(house, text, missing=_MISSING)
+    model = await find_model(house, text, missing=_MISSING)
     try:
         exact = house.catalogue.find(parse_name(text.strip()), exact_case=True)
     except InvalidName:

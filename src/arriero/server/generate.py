@@ -56,7 +56,7 @@ async def generate(house: House, exchange: Exchange) -> None:
     check_top_logprobs(request)
     if not request.model:
         raise Refused(404, "model '' not found")
-    model = find_model(house, request.model)
+    model = await find_model(house, request.model)
     if not request.prompt and request.keep_alive_s == 0:
         house.scheduler.expire(model)
         await exchange.reply(generate_record(request.model, Part(), done_reason="unload"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from typing import Any
 
 import uvicorn
@@ -21,8 +22,9 @@ _KEEP_ALIVE_S = 24 * 3600
 """Ollama never closes an idle connection; uvicorn's five seconds would race with clients
 that take a connection from their pool just then."""
 
-_TICK_S = 1.0
-"""How often the `Date` header is renewed."""
+_TICK_S = 0.5
+"""How often the `Date` header is renewed, and how long a program that forgets to close the
+server takes longer to end."""
 
 _FLUSH_S = 0.25
 """How long a closed connection may take to send what is left; a client that does not read
@@ -55,8 +57,13 @@ class HttpServer:
         await self._server.startup(sockets=[listener])
 
     async def wait(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set."""
-        while not stop.is_set():
+        """Serve until `stop` is set, or until the main thread has ended.
+
+        The interpreter waits for engine threads before it ends, so whoever forgets to close
+        the server would wait for the last token of every answer.
+        """
+        main = threading.main_thread()
+        while not stop.is_set() and main.is_alive():
             try:
                 await asyncio.wait_for(stop.wait(), _TICK_S)
             except TimeoutError:

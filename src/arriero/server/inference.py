@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from . import gojson
@@ -13,11 +13,13 @@ from .catalogue import Catalogue, Model
 from .engines.engine import Delta, EngineError, Finish, LoadPlan, Sampling
 from .exchange import JSON_STREAM_ERROR, Exchange, Refused
 from .generation import Generate, Generation
+from .gguf import NotGguf
 from .names import ConflictingSource, InvalidName, parse_name, split_source
 from .options import OptionError, Options, parse_options
 from .requests import Think
 from .scheduler import Busy, Lease, Scheduler, ShuttingDown
 from .wire import Clock, Part
+from .workers import Workers
 
 OVERFLOW = "exceed_context_size_error"
 """llama.cpp's error type for a prompt longer than the context."""
@@ -29,11 +31,19 @@ _OUTPUT_CONTEXTS = 10
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What every endpoint works with."""
+    """What every endpoint works with.
+
+    Attributes:
+        catalogue: The models.
+        scheduler: Loads them.
+        version: Version of the protocol.
+        files: For what reads files: heads and digests take time with large ones.
+    """
 
     catalogue: Catalogue
     scheduler: Scheduler
     version: str
+    files: Workers = field(default_factory=lambda: Workers(1, "arriero-files"))
 
 
 class InferenceRequest(Protocol):
@@ -57,8 +67,8 @@ class InferenceRequest(Protocol):
     def think(self) -> Think: ...
 
 
-def find_model(house: House, text: str, *, missing: str = "model '{}' not found") -> Model:
-    """Look up the model a request names.
+async def find_model(house: House, text: str, *, missing: str = "model '{}' not found") -> Model:
+    """Look up the model a request names, and read what its file says of it.
 
     Args:
         house: The server.
@@ -66,7 +76,8 @@ def find_model(house: House, text: str, *, missing: str = "model '{}' not found"
         missing: How to say that it is not there.
 
     Raises:
-        Refused: 400 for a malformed name, 403 for a cloud model, 404 for an unknown one.
+        Refused: 400 for a malformed name, 403 for a cloud model, 404 for an unknown one,
+            500 for a file that cannot be read.
     """
     try:
         base, source = split_source(text.strip())
@@ -80,6 +91,11 @@ def find_model(house: House, text: str, *, missing: str = "model '{}' not found"
     model = house.catalogue.find(name)
     if model is None:
         raise Refused(404, missing.format(text))
+    if not model.is_read:
+        try:
+            await house.files.submit(lambda: model.head)
+        except (OSError, NotGguf) as error:
+            raise Refused(500, f"{name.shortest}: {error}") from error
     return model
 
 

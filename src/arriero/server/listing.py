@@ -5,10 +5,10 @@ Source: Ollama v0.33.0-rc2, server/routes.go.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from . import gojson
@@ -40,14 +40,13 @@ async def status(house: House, exchange: Exchange) -> None:
 
 async def tags(house: House, exchange: Exchange) -> None:
     """List the models."""
-    # Digests and heads are read from the files once: not on the event loop.
-    rows = await asyncio.to_thread(_tags, house)
+    rows = await house.files.submit(partial(_tags, house))
     await exchange.reply({"models": rows})
 
 
 async def ps(house: House, exchange: Exchange) -> None:
     """List the loaded models."""
-    rows = await asyncio.to_thread(_ps_rows, house.scheduler.loaded())
+    rows = await house.files.submit(partial(_ps_rows, house.scheduler.loaded()))
     await exchange.reply({"models": rows})
 
 
@@ -59,7 +58,7 @@ async def show(house: House, exchange: Exchange) -> None:
         raise Refused(400, str(error)) from error
     model = _shown_model(house, request)
     try:
-        record = await asyncio.to_thread(_show_record, model, request)
+        record = await house.files.submit(partial(_show_record, model, request))
     except (OSError, NotGguf) as error:
         raise Refused(500, f"{model.name.shortest}: {error}") from error
     await exchange.reply(record)

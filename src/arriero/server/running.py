@@ -147,7 +147,8 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._drain_s = 0.0
-        self._thread = threading.Thread(target=self._run, name="arriero-server", daemon=True)
+        # Not a daemon: killed in the middle of a token, llama.cpp could crash the process.
+        self._thread = threading.Thread(target=self._run, name="arriero-server")
         self._thread.start()
         if not self._started.wait(_START_S) or self._failure is not None:
             raise RequestError(f"the server did not start: {self._failure}") from self._failure

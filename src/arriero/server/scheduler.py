@@ -15,19 +15,19 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from .catalogue import Model
 from .engines.engine import Engine, EngineError, LoadPlan
 from .options import Options
 from .settings import Scheduling
+from .workers import Workers
 
 T = TypeVar("T")
 
 _MIN_CONTEXT = 4
-_DEFAULT_EMBEDDING_BATCH = 2048
 
 
 class Busy(Exception):
@@ -66,7 +66,7 @@ class _Runner:
         self.idle_since_s = 0.0
         self.slots = asyncio.Semaphore(plan.slots)
         self.timer: asyncio.TimerHandle | None = None
-        self.threads = ThreadPoolExecutor(plan.slots, thread_name_prefix="arriero-engine")
+        self.threads = Workers(plan.slots, "arriero-engine")
 
     @property
     def expires_in_s(self) -> float:
@@ -103,7 +103,7 @@ class Lease:
     def submit(self, call: Callable[[], T]) -> asyncio.Future[T]:
         """Start a blocking call on the engine's threads; the slot must be held."""
         self._running += 1
-        future = asyncio.get_running_loop().run_in_executor(self._runner.threads, call)
+        future = self._runner.threads.submit(call)
         future.add_done_callback(self._called)
         return future
 
@@ -157,7 +157,7 @@ class Scheduler:
         self._unloading: set[asyncio.Task[None]] = set()
         self._stopping = False
         # One thread: loads and unloads never overlap, as memory is what they compete for.
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="arriero-load")
+        self._threads = Workers(1, "arriero-load")
 
     def plan(self, model: Model, options: Options, *, shift: bool) -> LoadPlan:
         """Work out how a request wants its model loaded."""
@@ -167,9 +167,7 @@ class Scheduler:
         gpu_layers = options.integer("num_gpu")
         mmap = options.given.get("use_mmap")
         return LoadPlan(
-            context_length=min(context, _DEFAULT_EMBEDDING_BATCH)
-            if model.is_embedding
-            else context,
+            context_length=context,
             slots=1 if model.is_embedding else self._settings.num_parallel,
             batch=options.integer("num_batch"),
             gpu_layers=-1 if gpu_layers is None else gpu_layers,
@@ -262,7 +260,7 @@ class Scheduler:
         while self._runners or self._unloading:
             self._changed.clear()
             await self._changed.wait()
-        self._threads.shutdown()
+        self._threads.close()
 
     def _usable(self, model: Model, plan: LoadPlan) -> _Runner | None:
         runner = self._runners.get(model.name.folded)
@@ -318,8 +316,7 @@ class Scheduler:
             await self._changed.wait()
         if self._unloading:
             await asyncio.wait(self._unloading)
-        loop = asyncio.get_running_loop()
-        engine = await loop.run_in_executor(self._threads, self._load, waiter.model, waiter.plan)
+        engine = await self._threads.submit(partial(self._load, waiter.model, waiter.plan))
         runner = _Runner(waiter.model, waiter.plan, engine, self._settings.keep_alive_s)
         self._runners[waiter.model.name.folded] = runner
         if self._stopping:
@@ -354,9 +351,11 @@ class Scheduler:
         task.add_done_callback(self._unloaded)
 
     async def _close(self, runner: _Runner) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._threads, runner.threads.shutdown)
-        await loop.run_in_executor(self._threads, runner.engine.close)
+        def close() -> None:
+            runner.threads.close()
+            runner.engine.close()
+
+        await self._threads.submit(close)
 
     def _unloaded(self, task: asyncio.Task[None]) -> None:
         self._unloading.discard(task)
