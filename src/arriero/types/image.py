@@ -1,5 +1,6 @@
 """Images given to vision models."""
 
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -17,3 +18,10 @@ class Image(Record):
         value = self.value
         shown = repr(value) if isinstance(value, Path) else type(value).__name__
         return f"Image({shown})"
+
+    def _dump(self, how: Any) -> Any:
+        """Give bytes as base64, as they are sent; a path stays one: nothing is read here."""
+        value = self.value
+        if isinstance(value, bytes | bytearray):
+            return b64encode(value).decode()
+        return str(value) if isinstance(value, Path) else value
