@@ -15,6 +15,9 @@ from arriero.types.chat import ChatResponse, GenerateResponse
 from arriero.types.raw import RawRecord
 from arriero.types.record import to_wire
 
+DEEP = b'{"message":{"tool_calls":[{"function":{"arguments":{"a":' + b"[" * 20_000
+"""Too deep inside a field that is known and takes anything."""
+
 Outcome = tuple[list[Any], type[Exception] | None]
 
 CASES: dict[str, bytes] = {
@@ -210,12 +213,21 @@ def test_nothing_comes_after_a_failure() -> None:
         b"null",
         b'{"message":{"new":' + b"[" * 20_000 + b"]" * 20_000 + b"}}",
         b"\xff" + b'{"new":' + b"[" * 20_000,
+        DEEP,
     ],
 )
 def test_a_wrong_type_is_refused_at_every_depth(data: bytes) -> None:
     """A known field of a wrong type is an error, not an object that fails later."""
     with pytest.raises(ProtocolError):
         RecordDecoder(ChatResponse).decode(data)
+
+
+def test_a_line_too_deep_ends_a_stream() -> None:
+    """However deep a line is nested, the failure is ours."""
+    decoder = NdjsonDecoder(RecordDecoder(ChatResponse))
+
+    assert decoder.feed(b'{"message":{}}\n' + DEEP + b"\n") == [ChatResponse(message={})]
+    assert isinstance(decoder.failure, ProtocolError)
 
 
 def test_a_broken_line_is_shown_cut() -> None:

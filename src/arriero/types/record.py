@@ -14,6 +14,8 @@ from typing import Any, Self, TypeAlias, TypeVar, cast, dataclass_transform
 
 import msgspec
 
+from arriero.errors import RequestError
+
 _EXTRA = "_extra"
 """Key in an instance's `__dict__` under which unknown fields are kept. They are not put
 into `__dict__` themselves: a server's field named ``get`` would then hide the method."""
@@ -461,8 +463,14 @@ def to_wire(value: Any) -> Any:
     for absent, except in fields this version has no name for.
 
     Mappings and lists are walked; everything else is passed on as it is.
+
+    Raises:
+        RequestError: `value` is nested too deep.
     """
-    return _plain(value, _WIRE)
+    try:
+        return _plain(value, _WIRE)
+    except RecursionError as cause:
+        raise RequestError("an argument cannot be written as JSON: nested too deep") from cause
 
 
 def _dumped(

@@ -6,6 +6,7 @@ One: the `ollama` package 0.6.3.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,9 @@ _SEARCH = RecordDecoder(WebSearchResponse)
 _FETCH = RecordDecoder(WebFetchResponse)
 _SYSTEM_ONE = RecordDecoder(SystemOneResponse)
 _RAW = RecordDecoder(RawRecord)
+
+_PATH = re.compile(r"/[\x21-\x7e]*")
+_METHOD = re.compile(r"[A-Za-z]+")
 
 CLOUD = parse_host("ollama.com")
 """Where the web tools live, and the only place `OLLAMA_API_KEY` goes by itself."""
@@ -130,8 +134,12 @@ def request(
     timeouts: Timeouts | None = None,
 ) -> Call[Any]:
     """Build a call that this package knows nothing of."""
-    if not path.startswith("/"):
-        raise RequestError(f"request: the path begins with a slash, not {path!r}")
+    if not _PATH.fullmatch(path):
+        raise RequestError(
+            f"request: a path begins with a slash and is quoted as in a URL, not {path!r}"
+        )
+    if not _METHOD.fullmatch(method):
+        raise RequestError(f"request: a method such as 'POST', not {method!r}")
     if json is not None and content is not None:
         raise RequestError("request: json or content, not both")
     given = {name.lower(): value for name, value in (headers or {}).items()}
