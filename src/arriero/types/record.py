@@ -514,6 +514,7 @@ def _plain(value: Any, how: _Dump) -> Any:
         return msgspec.to_builtins(value) if how.as_json else value
     if isinstance(value, int) and how.as_json and type(value) not in (int, bool):
         return int(value)  # a subclass, which msgspec does not encode
-    if hasattr(value, "model_dump"):  # a pydantic model, such as the `ollama` package's own
-        return _plain(value.model_dump(by_alias=how.by_alias, exclude_none=how.skip_none), how)
+    dump: Any = getattr(value, "model_dump", None)
+    if dump is not None:  # a pydantic model, such as the `ollama` package's own
+        return _plain(dump(by_alias=how.by_alias, exclude_none=how.skip_none), how)
     return value
