@@ -98,7 +98,9 @@ def test_late_install_names_who_keeps_the_official_one(
     early = ModuleType("early_bird")
     early.Client = official["ollama"].Client  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "early_bird", early)
-    with pytest.warns(compat.LateInstallWarning, match="early_bird"), compat.install():
+    with pytest.warns(compat.LateInstallWarning, match="early_bird"):
+        compat.install()
+    with compat.install():
         assert "early_bird" in compat.active().still_official
         assert "early_bird" in str(compat.active())
 
