@@ -278,7 +278,7 @@ class PendingCall(collections.abc.Coroutine[Any, Any, T]):
         self._refuse(f"(await client.{self._name}(...))[{key!r}]")
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith(("_", "cr_")):  # what Python itself looks for
+        if name.startswith(("_", "cr_", "gi_", "ag_")):  # what Python itself looks for
             return getattr(self._coroutine, name)
         return self._refuse(f"(await client.{self._name}(...)).{name}")
 
