@@ -35,5 +35,5 @@ class RawResponse:
         """
         try:
             return msgspec.json.decode(self.content)
-        except msgspec.DecodeError as cause:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
             raise ProtocolError(f"the body is no JSON: {cause}") from cause

@@ -88,6 +88,17 @@ class Record(
         except KeyError:
             raise AttributeError(f"{type(self).__name__!r} has no field {name!r}") from None
 
+    def __eq__(self, other: object) -> bool:
+        same = msgspec.Struct.__eq__(self, other)
+        if same is not True:
+            return same
+        return self.model_extra == cast("Record", other).model_extra
+
+    def __repr__(self) -> str:
+        known = msgspec.Struct.__repr__(self)
+        more = ", ".join(f"{name}={value!r}" for name, value in self.model_extra.items())
+        return f"{known[:-1]}{', ' if more and known[-2] != '(' else ''}{more})"
+
     @property
     def http(self) -> Any:
         """Status, headers, URL and attempts of the answer this came in, as `HttpInfo`.
@@ -503,18 +514,21 @@ def _defaults(cls: type[Record]) -> dict[str, Any]:
 
 
 def _plain(value: Any, how: _Dump) -> Any:
+    if value is None or isinstance(value, str | float):
+        return value
     if isinstance(value, Record):
-        return value._dump(how)
+        return _dumped(value, how)
     if isinstance(value, Mapping):
         mapping = cast("Mapping[Any, Any]", value)
         return {key: _plain(item, how) for key, item in mapping.items()}
     if isinstance(value, list | tuple):
         return [_plain(item, how) for item in cast("list[Any]", value)]
+    if isinstance(value, int):
+        # msgspec does not encode what is derived from int.
+        return int(value) if how.as_json and type(value) not in (int, bool) else value
     if isinstance(value, datetime | bytes):
         return msgspec.to_builtins(value) if how.as_json else value
-    if isinstance(value, int) and how.as_json and type(value) not in (int, bool):
-        return int(value)  # a subclass, which msgspec does not encode
-    dump: Any = getattr(value, "model_dump", None)
-    if dump is not None:  # a pydantic model, such as the `ollama` package's own
-        return _plain(dump(by_alias=how.by_alias, exclude_none=how.skip_none), how)
-    return value
+    dump = getattr(value, "model_dump", None)  # pydantic's, such as the `ollama` package's own
+    if dump is None:
+        return value
+    return _plain(dump(by_alias=how.by_alias, exclude_none=how.skip_none), how)
