@@ -56,9 +56,20 @@ def test_pieces_wrap_at_words() -> None:
     out = io.StringIO()
     stage = Stage(Console(file=out, width=24))
     stage.speaker("mini")
-    for piece in ("Llamas hum", " when th", "ey are curious"):
+    for piece in ("Llamas hum", " when th", "ey are hungry", "."):
         stage.piece(piece)
     stage.end_of_message()
     assert out.getvalue() == (
-        "     mini  Llamas hum\n           when they are\n           curious\n"
+        "     mini  Llamas hum\n           when they are\n           hungry.\n"
     )
+
+
+def test_a_pipe_of_ascii_gets_ascii() -> None:
+    """Where only ASCII can be written, lines are drawn with dashes."""
+    bytes_ = io.BytesIO()
+    with io.TextIOWrapper(bytes_, "ascii") as out:
+        stage = Stage(Console(file=out, width=24))
+        stage.title("One")
+        stage.closing(1.0, 0)
+        out.flush()
+        assert bytes_.getvalue().count(b"----") >= 2

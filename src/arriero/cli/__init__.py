@@ -22,6 +22,9 @@ def main() -> None:
             file=sys.stderr,
         )
         raise SystemExit(1)
-    from arriero.cli.app import app
+    try:
+        from arriero.cli.app import app
 
-    app(prog_name="arriero")
+        app(prog_name="arriero")
+    except KeyboardInterrupt:  # before the command could take it
+        raise SystemExit(130) from None

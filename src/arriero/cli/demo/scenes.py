@@ -72,10 +72,10 @@ def think(stage: Stage, client: Client) -> None:
             return
         if not said[who]:
             if who == "answer" and said["thinking"]:
-                stage.end_of_message()
+                stage.end_of_message(dim=True)
             stage.speaker(who)
         said[who] += text
-        stage.piece(text.replace("\n", " "), dim=who == "thinking")
+        stage.piece(text.replace("\n", ""), dim=who == "thinking")
 
     examples.think_first(
         client, question, lambda text: show("answer", text), lambda text: show("thinking", text)

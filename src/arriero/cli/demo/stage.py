@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from arriero import Client
 
 _MARGIN = 11
-_WORDS = re.compile(r"\s*\S+|\s+$")
 
 
 class Stage:
@@ -26,6 +24,7 @@ class Stage:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
         self._column = 0
+        self._word = ""
 
     def opening(self, url: str, client: Client) -> None:
         """Say what runs where."""
@@ -39,7 +38,10 @@ class Stage:
     def title(self, text: str) -> None:
         """Begin a section."""
         self.console.print()
-        self.console.rule(f"[bold]{text}[/bold]", align="left")
+        self.console.rule(Text(text, "bold"), align="left", characters=self._dash())
+
+    def _dash(self) -> str:
+        return "-" if self.console.options.ascii_only else "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
 
     def code(self, *parts: Callable[..., Any] | type) -> None:
         """Show the source of what is about to run."""
@@ -64,21 +66,31 @@ class Stage:
         self._column = _MARGIN
 
     def piece(self, text: str, *, dim: bool = False) -> None:
-        """Show a piece of a message where the last one ended."""
-        for word in _WORDS.findall(text):
-            if self._column + len(word.rstrip()) > self.console.width:
-                self._out("\n" + " " * _MARGIN)
-                self._column, word = _MARGIN, word.lstrip()
-            self._out(word, "dim" if dim else "")
-            self._column += len(word)
+        """Show a piece of a message where the last one ended, word by word."""
+        style = "dim" if dim else ""
+        for char in text:
+            if char.isspace():
+                self._end_word(style)
+            self._word += char
         self.console.file.flush()
+
+    def end_of_message(self, *, dim: bool = False) -> None:
+        """End a message that arrived in pieces."""
+        self._end_word("dim" if dim else "")
+        self.console.print()
+
+    def _end_word(self, style: str) -> None:
+        """Show the word that has been collected, the blank before it included."""
+        word, self._word = self._word, ""
+        if self._column + len(word) > self.console.width:
+            word = word.lstrip()
+            self._out("\n" + " " * _MARGIN)
+            self._column = _MARGIN
+        self._out(word, style)
+        self._column += len(word)
 
     def _out(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style), end="", soft_wrap=True)
-
-    def end_of_message(self) -> None:
-        """End a message that arrived in pieces."""
-        self.console.print()
 
     def note(self, text: str) -> None:
         """Show a remark or a measurement."""
@@ -101,7 +113,7 @@ class Stage:
     def closing(self, seconds: float, failures: int) -> None:
         """Say how it went."""
         self.console.print()
-        self.console.rule(align="left")
+        self.console.rule(characters=self._dash())
         if failures:
             self.failed(f"{failures} of the sections above failed.")
         else:
