@@ -346,7 +346,7 @@ async def _read(lease: Lease) -> list[str]:
     run = partial(lease.engine.chat, Conversation([]), Sampling())
     generation = Generation(lease, run)
     try:
-        return [delta.text async for delta in generation]
+        return [delta.text async for delta in generation.deltas()]
     finally:
         generation.stop()
         lease.release()

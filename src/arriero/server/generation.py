@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TypeAlias
 
 from .engines.engine import Delta, Emit, Finish
@@ -19,10 +19,7 @@ Generate: TypeAlias = Callable[[Emit], Finish]
 
 
 class Generation:
-    """A running generation. Iterate it once; `stop` in any case.
-
-    Iterating raises what the engine raised. After the last delta `finish` is set.
-    """
+    """A running generation. Read its `deltas` once; `stop` it in any case."""
 
     def __init__(self, lease: Lease, generate: Generate) -> None:
         self._loop = asyncio.get_running_loop()
@@ -36,7 +33,7 @@ class Generation:
 
     @property
     def finish(self) -> Finish:
-        """How the generation ended; only after the iteration is over."""
+        """How the generation ended; only after its last delta."""
         assert self._finish is not None, "read before the generation ended"
         return self._finish
 
@@ -45,8 +42,12 @@ class Generation:
         self._stopped = True
         self._room.release()
 
-    async def __aiter__(self) -> AsyncIterator[Delta]:
-        """Give every delta that carries something, in order."""
+    async def deltas(self) -> AsyncGenerator[Delta]:
+        """Give every delta that carries something, in order.
+
+        Raises:
+            EngineError: the engine refused or broke.
+        """
         while True:
             while self._waiting:
                 yield self._waiting.popleft()

@@ -204,8 +204,9 @@ async def deltas(lease: Lease, generate: Generate, done: list[Finish]) -> AsyncG
     """
     generation = Generation(lease, generate)
     try:
-        async for delta in generation:
-            yield delta
+        async with aclosing(generation.deltas()) as steps:
+            async for delta in steps:
+                yield delta
         done.append(generation.finish)
     finally:
         generation.stop()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from .engines.engine import Finish, ToolCall
@@ -22,7 +23,7 @@ FOREVER_NS = 2**63 - 1
 def utc_time(at_ns: int) -> str:
     """A time in RFC 3339, UTC, up to nine decimals, trailing zeros trimmed."""
     seconds, rest = divmod(at_ns, _NS)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{_fraction(rest)}Z"
+    return f"{_utc_second(seconds)}{_fraction(rest)}Z"
 
 
 def local_time(at_ns: int) -> str:
@@ -32,6 +33,12 @@ def local_time(at_ns: int) -> str:
     zone = f"{moment:%z}"
     zone = "Z" if zone == "+0000" else f"{zone[:3]}:{zone[3:5]}"
     return f"{moment:%Y-%m-%dT%H:%M:%S}{_fraction(rest)}{zone}"
+
+
+@lru_cache(maxsize=2)
+def _utc_second(seconds: int) -> str:
+    """A stream stamps many records within one second."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _fraction(rest_ns: int) -> str:
