@@ -517,7 +517,7 @@ def _plain(value: Any, how: _Dump) -> Any:
     if value is None or isinstance(value, str | float):
         return value
     if isinstance(value, Record):
-        return _dumped(value, how)
+        return value._dump(how)
     if isinstance(value, Mapping):
         mapping = cast("Mapping[Any, Any]", value)
         return {key: _plain(item, how) for key, item in mapping.items()}
