@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 
 import pytest
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from arriero import Client
 from arriero.cli.app import app
-from arriero.cli.demo import scenes
+from arriero.cli.demo import examples, scenes
 from arriero.cli.demo.scenes import SCENES, DemoFailed, Scene, check
 from arriero.cli.demo.stage import Stage
 from arriero.errors import ModelNotFound
@@ -49,6 +50,12 @@ def test_a_failed_scene_fails_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"FAILED  {ModelNotFound.__name__}: " in result.output
     assert "Herd(llamas=" in result.output
     assert "2 of the sections above failed." in result.output
+
+
+def test_the_code_shown_fits_on_80_columns() -> None:
+    """Syntax on a terminal is cut, not wrapped: four blanks and 76 characters fit."""
+    lines = inspect.getsource(examples).splitlines()
+    assert [line for line in lines if len(line) > 76] == []
 
 
 def test_pieces_wrap_at_words() -> None:

@@ -1,4 +1,4 @@
-"""What the demo runs, and shows while it does: code as a user would write it."""
+"""What the demo runs and shows: code as a user would write it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Answer = ChatResponse | None
 Show = Callable[[str | None], None]
 Follow = Callable[[int, ChatResponse], None]
 
-# Lines stay below 76 characters: the demo shows them indented.
+# No line is longer than 76: the demo shows them indented, on 80 columns.
 
 
 def stream_a_chat(client: Client, question: str, show: Show) -> Answer:
@@ -29,9 +29,9 @@ def stream_a_chat(client: Client, question: str, show: Show) -> Answer:
     return stream.response
 
 
-def think_first(client: Client, question: str, show: Show, dim: Show) -> None:
+def think_first(client: Client, text: str, show: Show, dim: Show) -> None:
     """Show the model's reasoning, dimmed, and then its answer."""
-    messages = [{"role": "user", "content": question}]
+    messages = [{"role": "user", "content": text}]
     stream = client.chat(
         "mini-think",
         messages,
@@ -103,7 +103,7 @@ def compare(client: Client, texts: Sequence[str]) -> list[list[float]]:
     return [[sum(map(mul, a, b)) for b in vectors] for a in vectors]
 
 
-async def stream_at_once(url: str, texts: Sequence[str], show: Follow) -> None:
+async def stream_at_once(url: str, texts: list[str], show: Follow) -> None:
     """Ask everything at the same time; show each part of each answer."""
     async with AsyncClient(url) as client:
 
