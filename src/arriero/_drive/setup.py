@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from arriero import __version__
 from arriero._core.api.service import CLOUD
 from arriero._core.host import Base, basic_auth, parse_host
 from arriero._core.ndjson import DEFAULT_MAX_LINE_BYTES
 from arriero._core.operations import Headers, Target
 from arriero._core.proxy import proxy_for
 from arriero._transport.interface import TransportSettings
+from arriero._version import __version__
 from arriero.errors import RequestError
 from arriero.settings import Auth, Pool, Timeouts, Tls
 

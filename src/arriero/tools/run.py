@@ -21,7 +21,7 @@ from arriero.schema.tool import read_signature
 from arriero.types.chat import ChatResponse, Message
 from arriero.types.record import to_wire
 
-Functions: TypeAlias = Mapping[str, Callable[..., Any]] | Iterable[Callable[..., Any]]
+Functions: TypeAlias = Mapping[str, Callable[..., Any]] | Iterable[Any]
 """The functions a model may call: by name, or a list that goes by their own names."""
 
 Call: TypeAlias = Message.ToolCall | Mapping[str, Any]
