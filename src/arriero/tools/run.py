@@ -153,7 +153,7 @@ def _by_name(functions: Functions) -> Mapping[str, Callable[..., Any]]:
     if isinstance(functions, Mapping):
         return cast("Mapping[str, Callable[..., Any]]", functions)
     known: dict[str, Callable[..., Any]] = {}
-    for function in functions:
+    for function in cast("Iterable[Callable[..., Any]]", functions):
         name = name_of(function)
         if name in known:
             raise RequestError(f"tools: two functions are called {name}; give a dict by name")
