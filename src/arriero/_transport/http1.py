@@ -206,6 +206,10 @@ class Unsized:
         return True
 
 
+_KNOWN_SIZES: dict[bytes, int] = {}
+"""Size lines seen before, of sizes with two or three digits, as those of most tokens. Looking
+one up takes a third of the time of reading it; there are 11132 at most."""
+
 _IN_SIZE, _IN_DATA, _IN_DATA_END, _IN_TRAILER = range(4)
 
 
@@ -232,11 +236,25 @@ class Chunked:
         at, end, state = 0, len(data), self._state
         while at < end:
             if state == _IN_SIZE:
+                # The short way, for a chunk that is here whole and whose size is known.
+                start = at + 4
+                known = _KNOWN_SIZES.get(data[at:start])
+                if known is None:
+                    start = at + 5
+                    known = _KNOWN_SIZES.get(data[at:start])
+                if known is not None:
+                    stop = start + known
+                    if data[stop : stop + 2] == b"\r\n":
+                        content.append(data[start:stop])
+                        at = stop + 2
+                        continue
                 size = _SIZE.match(data, at)
                 if size is None:
                     self._keep(data[at:], _SIZE_BEGUN, content)
                     break
                 self._left = int(size[1], 16)
+                if self._left and size.end() - at in (4, 5):
+                    _KNOWN_SIZES[size[0]] = self._left
                 at = size.end()
                 state = _IN_DATA if self._left else _IN_TRAILER
             elif state == _IN_DATA:

@@ -6,6 +6,8 @@ import contextlib
 import os
 import socket
 import ssl
+import struct
+import sys
 from time import monotonic
 
 from urllib3.util.wait import wait_for_socket
@@ -21,7 +23,9 @@ class Wire:
     __slots__ = (
         "_allowed_s",
         "_heard",
+        "_is_blocking",
         "_is_busy",
+        "_kernel_waits",
         "_pid",
         "_socket",
         "idle_since",
@@ -32,6 +36,10 @@ class Wire:
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._allowed_s: float | None = -1.0  # what the socket was told last; -1 is nothing yet
+        # With a timeout of its own, Python polls before each read: a system call more for
+        # each token. Linux can bound the read itself; under TLS only Python can.
+        self._kernel_waits = sys.platform == "linux" and not _is_tls(connected)
+        self._is_blocking = False
         self._is_busy = False
         self._pid = os.getpid()
         self._heard = b""
@@ -62,7 +70,7 @@ class Wire:
             self._is_busy = True
             try:
                 return self._socket.recv(READ_BYTES)
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):
                 self._allowed_s = -1.0
             finally:
                 self._is_busy = False
@@ -150,6 +158,21 @@ class Wire:
         return plain
 
     def _allow(self, seconds: float | None) -> None:
-        if seconds != self._allowed_s:
+        """Bound the waits of the socket; 0 is not to wait at all."""
+        if seconds == self._allowed_s:
+            return
+        if self._kernel_waits and seconds != 0:
+            if not self._is_blocking:
+                self._socket.settimeout(None)
+            limit_us = 0 if seconds is None else max(1, round(seconds * 1_000_000))
+            limit = struct.pack("@ll", *divmod(limit_us, 1_000_000))
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        else:
             self._socket.settimeout(seconds)
-            self._allowed_s = seconds
+        self._is_blocking = self._kernel_waits and seconds != 0
+        self._allowed_s = seconds
+
+
+def _is_tls(connected: object) -> bool:
+    # TLS inside TLS is no socket at all.
+    return isinstance(connected, ssl.SSLSocket) or not isinstance(connected, socket.socket)
