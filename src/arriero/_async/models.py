@@ -317,9 +317,7 @@ class ModelCalls(AsyncBase):
         Raises:
             RequestError: the file cannot be read.
         """
-        return await self._drive(
-            models.create_blob(self._target, os.fspath(path), timeouts=timeouts)
-        )
+        return await self._drive(models.create_blob(self._target, path, timeouts=timeouts))
 
     async def blob_exists(self, digest: str, *, timeouts: Timeouts | None = None) -> bool:
         """Tell whether the server has the blob ``sha256:...``."""

@@ -7,7 +7,6 @@ may be called from any.
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import time
 import warnings
@@ -32,7 +31,7 @@ from arriero._core.reading import Reading
 from arriero._drive.configured import Configured
 from arriero._drive.foreign import recognisable
 from arriero._transport.interface import AbortHandle, Answer, Transport
-from arriero.errors import ArrieroError, CallCancelled, ClientClosed, RequestError
+from arriero.errors import ArrieroError, CallCancelled, ClientClosed
 from arriero.types.record import Record
 
 if TYPE_CHECKING:
@@ -416,15 +415,3 @@ class Stream(Generic[R]):
     def http(self) -> HttpInfo | None:
         """Status and headers of the answer; None before it was opened."""
         return None if self._reading is None else self._reading.http
-
-
-def path_of(path: str | os.PathLike[str]) -> str:
-    """Give a path as text.
-
-    Raises:
-        RequestError: it is none.
-    """
-    try:
-        return os.fspath(path)
-    except TypeError as cause:
-        raise RequestError(f"a path is due, not {type(path).__name__}") from cause

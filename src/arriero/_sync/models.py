@@ -312,7 +312,7 @@ class ModelCalls(SyncBase):
         Raises:
             RequestError: the file cannot be read.
         """
-        return self._drive(models.create_blob(self._target, os.fspath(path), timeouts=timeouts))
+        return self._drive(models.create_blob(self._target, path, timeouts=timeouts))
 
     def blob_exists(self, digest: str, *, timeouts: Timeouts | None = None) -> bool:
         """Tell whether the server has the blob ``sha256:...``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -249,6 +250,18 @@ def test_a_refused_blob_is_an_error() -> None:
 
     with pytest.raises(BadRequest, match="digest mismatch"):
         op.send(b'{"error":"digest mismatch"}')
+
+
+@pytest.mark.parametrize("path", [5, None, b"/file"])
+def test_a_path_is_a_text_or_a_path(path: Any) -> None:
+    """What is neither is refused with its type."""
+    with pytest.raises(RequestError, match=type(path).__name__):
+        next(models.create_blob(target(), path))
+
+
+def test_a_path_object_is_read_by_its_name() -> None:
+    """`pathlib` and whatever else names a file."""
+    assert next(models.create_blob(target(), Path("a"))) == HashFile("a")
 
 
 def test_a_file_that_cannot_be_read_is_named() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
 from typing import Any, cast
 
 from arriero._core.api.arguments import (
@@ -239,12 +240,15 @@ def _digest(value: str) -> str:
     return value.replace("-", ":", 1).lower()
 
 
-def create_blob(target: Target, path: str, *, timeouts: Timeouts | None = None) -> Operation[str]:
+def create_blob(
+    target: Target, path: str | PathLike[str], *, timeouts: Timeouts | None = None
+) -> Operation[str]:
     """Upload a file unless the server has it already, and give its digest.
 
     The file is read twice, once for its digest and once for the upload; it is never held
     in memory.
     """
+    path = _path(path)
     try:
         digest, size = yield HashFile(path)
     except OSError as cause:
@@ -261,3 +265,10 @@ def create_blob(target: Target, path: str, *, timeouts: Timeouts | None = None) 
         timeouts=timeouts,
     )
     return (yield from whole(upload, target))
+
+
+def _path(value: object) -> str:
+    path = fspath(cast("PathLike[str]", value)) if isinstance(value, PathLike) else value
+    if not isinstance(path, str):
+        raise RequestError(f"create_blob: a path is due, not {type(value).__name__}")
+    return path
