@@ -29,7 +29,14 @@ class Asked:
         return json.loads(self.body)
 
 
-Answer = bytes | Callable[[Asked], bytes]
+@dataclass(frozen=True)
+class Held:
+    """An answer that stops in the middle: the server waits for the client to hang up."""
+
+    data: bytes
+
+
+Answer = bytes | Held | Callable[[Asked], bytes]
 
 
 def answer(
@@ -76,6 +83,8 @@ class Scripted:
         self._threads: list[threading.Thread] = []
         self._served = 0
         self.asked: list[Asked] = []
+        self.hung_up = threading.Event()
+        """Set when the client hangs up on a `Held` answer."""
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._acceptor = threading.Thread(target=self._accept)
@@ -121,6 +130,10 @@ class Scripted:
                 self.asked.append(asked)
                 made = self._answers[min(self._served, len(self._answers) - 1)]
                 self._served += 1
+            if isinstance(made, Held):
+                sock.sendall(made.data)
+                self._wait_for_the_end(sock)
+                return
             sock.sendall(made if isinstance(made, bytes) else made(asked))
             sock.shutdown(socket.SHUT_WR)
             with contextlib.suppress(OSError):
@@ -131,6 +144,12 @@ class Scripted:
             with self._lock:
                 self._open.discard(sock)
             sock.close()
+
+    def _wait_for_the_end(self, sock: socket.socket) -> None:
+        with contextlib.suppress(ConnectionError):
+            if sock.recv(1):
+                return
+        self.hung_up.set()
 
 
 def _read(sock: socket.socket) -> Asked:
