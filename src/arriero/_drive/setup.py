@@ -107,7 +107,17 @@ def setup(
     settings = TransportSettings(
         tls=_tls(tls, arguments), pool=_pool(pool, arguments.get("limits")), proxy=chosen
     )
-    return Setup(target, settings, provider, api_key, options if needs_httpx else None)
+    key = _key_given(target) or api_key
+    return Setup(target, settings, provider, key, options if needs_httpx else None)
+
+
+def _key_given(target: Target) -> str | None:
+    """Give the token that the arguments name for ollama.com, if that is the client's host."""
+    if target.base.origin != CLOUD.origin:
+        return None
+    value = dict(target.headers).get("authorization") or target.authorization or ""
+    scheme, _, token = value.partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 def _refuse_unknown(arguments: Mapping[str, Any]) -> None:
