@@ -20,6 +20,8 @@ import pytest
 from arriero.errors import MissingExtra, RequestError
 from arriero.server import RequestLine, running, serve
 from arriero.server.catalogue import shipped_models
+from arriero.server.engines.engine import Conversation, EngineError, LoadPlan, Sampling
+from arriero.server.engines.llama import load_llama
 
 from .conftest import ask_server
 
@@ -50,10 +52,29 @@ def test_nothing_is_left_after_close() -> None:
         ask_server(server, "POST", "/api/chat", HELLO)
         assert process.num_threads() > threads
     assert process.num_fds() == files
+    # The C library's threads end by themselves a moment after the one they served.
+    until_s = time.monotonic() + 2
+    while process.num_threads() > threads and time.monotonic() < until_s:
+        time.sleep(0.001)
     assert process.num_threads() <= threads
     assert set(threading.enumerate()) <= before
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((server.host, server.port), timeout=1)
+
+
+def test_a_refusal_does_not_keep_the_engine_alive() -> None:
+    """Its traceback is held on to here, as a log or a debugger might."""
+    engine = load_llama(shipped_models()["mini"].path, LoadPlan(context_length=64, slots=1))
+    listening = len(psutil.Process().net_connections("tcp"))
+    with pytest.raises(EngineError) as caught:
+        engine.chat(
+            Conversation([{"role": "user", "content": "Hi"}]),
+            Sampling(format={"type": "nonsense"}),
+            lambda delta: False,
+        )
+    engine.close()
+    assert caught.value.status == 400
+    assert len(psutil.Process().net_connections("tcp")) == listening - 1
 
 
 def test_open_streams_end_with_an_error_line() -> None:

@@ -127,7 +127,7 @@ class LoadPlan:
     Attributes:
         context_length: Tokens each slot can hold.
         slots: Requests run at once.
-        batch: Prompt tokens per step; None lets the engine choose.
+        batch: Prompt tokens per step; None means 512.
         gpu_layers: Layers to put on a GPU; -1 lets the engine choose.
         threads: CPU threads; 0 lets the engine choose.
         main_gpu: The GPU to use; None lets the engine choose.

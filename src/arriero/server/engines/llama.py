@@ -12,7 +12,8 @@ from __future__ import annotations
 import http.client
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ _HTTP_THREADS = 2
 _QUIET = -1
 """Below llama.cpp's lowest log level: not even errors go to the standard streams. They
 come back as `EngineError` instead."""
+
+_BATCH = 512
+"""Prompt tokens per step, as in Ollama. llama.cpp's 2048 would hold up other streams, and a
+cancelled request, four times as long."""
 
 _SMALL_BYTES = 32 * 1024 * 1024
 """A model below this size samples on one thread where the request names no number: threads
@@ -125,9 +130,8 @@ def _apply_plan(params: Any, plan: LoadPlan, xllamacpp: Any) -> None:
     params.n_parallel = plan.slots
     params.ctx_shift = plan.shift
     params.n_gpu_layers = plan.gpu_layers
-    if plan.batch is not None:
-        params.n_batch = plan.batch
-        params.n_ubatch = min(plan.batch, params.n_ubatch)
+    params.n_batch = plan.batch or _BATCH
+    params.n_ubatch = min(params.n_batch, params.n_ubatch)
     if plan.threads > 0:
         params.cpuparams.n_threads = plan.threads
         params.cpuparams_batch.n_threads = plan.threads
@@ -171,7 +175,9 @@ class LlamaEngine:
             schema = {"type": "json_schema", "json_schema": {"schema": sampling.format}}
             request["response_format"] = schema
         answer = ChatAnswer(emit, sampling, _beginning(conversation))
-        return _run(self._server.handle_chat_completions, request, answer)
+        with _refusals():
+            self._server.handle_chat_completions(_encode(request).decode(), answer.take)
+        return answer.finish()
 
     def complete(self, prompt: str | Sequence[int], sampling: Sampling, emit: Emit) -> Finish:
         """Continue a prompt. See `Engine.complete`."""
@@ -183,7 +189,9 @@ class LlamaEngine:
         if sampling.format is not None:
             request["json_schema"] = sampling.format
         answer = TextAnswer(emit, sampling)
-        return _run(self._server.handle_completions, request, answer)
+        with _refusals():
+            self._server.handle_completions(_encode(request).decode(), answer.take)
+        return answer.finish()
 
     def render(self, conversation: Conversation) -> str:
         """Apply the chat template. See `Engine.render`."""
@@ -210,7 +218,8 @@ class LlamaEngine:
 
     def close(self) -> None:
         """Unload the model and end llama.cpp's threads."""
-        # The only reference left: releasing it ends the inner server and joins its threads.
+        # Releasing the only reference ends the inner server and joins its threads. No other
+        # may exist, not even in a local variable: the traceback of a refusal would keep it.
         self._server = None
 
     def _post(self, path: str, body: Mapping[str, Any]) -> Any:
@@ -259,16 +268,15 @@ def _sampling_request(sampling: Sampling) -> dict[str, Any]:
     return request | {"stream": True, "return_progress": True}
 
 
-def _run(
-    handle: Callable[[str, Callable[[str], bool]], None], request: Any, answer: TextAnswer
-) -> Finish:
+@contextmanager
+def _refusals() -> Generator[None]:
+    """Turn what xllamacpp raises into the errors llama.cpp's server would have sent."""
     try:
-        handle(_encode(request).decode(), answer.take)
+        yield
     except ValueError as cause:
         raise _error(400, str(cause), "invalid_request_error") from cause
     except RuntimeError as cause:
         raise _error(500, str(cause), "server_error") from cause
-    return answer.finish()
 
 
 def _error(code: int, message: str, kind: str) -> EngineError:
