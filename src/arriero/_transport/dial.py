@@ -8,7 +8,7 @@ import ssl
 from time import monotonic
 from typing import Any, cast
 
-from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.url import parse_url
 
 from arriero._core.http import Fault
@@ -64,6 +64,9 @@ class Dialer:
             if origin.is_tls:
                 return _Encrypted(origin.host, origin.port, ssl_context=self._tls())
             return _Plain(origin.host, origin.port)
+        # Here, as the urllib3 that niquests installs over the real one does not have it.
+        from urllib3.connection import ProxyConfig
+
         hop = proxy.origin
         context = self._tls_to_proxy() if hop.is_tls else None
         how: dict[str, Any] = {
