@@ -1,0 +1,1 @@
+"""What the client costs, beside the official client and beside the floor; see README.md."""
