@@ -220,17 +220,17 @@ class AsyncScriptedTransport:
 
     async def open(self, request: Request, *, connect_s: float | None) -> AsyncScriptedAnswer:
         """See `arriero._transport.interface.AsyncTransport.open`."""
+        self._loop = asyncio.get_running_loop()  # a real one holds on to its loop too
         made = self._script.begin(request)
         if isinstance(made, Hang):
             self._script.hanging.set()
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                self._script.events.append("abort")
-                raise
         if isinstance(made, BaseException):
             raise made
-        await asyncio.sleep(0)
+        try:
+            await (asyncio.Event().wait() if isinstance(made, Hang) else asyncio.sleep(0))
+        except asyncio.CancelledError:
+            self._script.events.append("abort")
+            raise
         assert isinstance(made, Reply)
         return AsyncScriptedAnswer(self._script, made)
 

@@ -13,6 +13,7 @@ import collections.abc
 import functools
 import inspect
 import math
+import sys
 import weakref
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
@@ -288,12 +289,14 @@ def _pending(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., A
     def call(*args: Any, **kwargs: Any) -> PendingCall[Any]:
         return PendingCall(method(*args, **kwargs), method.__name__)
 
-    # What `inspect.markcoroutinefunction` sets from Python 3.12 on; mocks look for it.
-    call._is_coroutine = _MARK  # type: ignore[attr-defined]
+    # Frameworks ask before they decide whether to await.
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(call)
+    else:
+        marked: Any = call
+        flags = marked.__code__.co_flags | inspect.CO_COROUTINE
+        marked.__code__ = marked.__code__.replace(co_flags=flags)  # as `types.coroutine` does
     return call
-
-
-_MARK: Any = getattr(asyncio.coroutines, "_is_coroutine", None)
 
 
 class AsyncStream(Generic[R]):

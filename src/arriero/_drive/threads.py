@@ -88,9 +88,15 @@ class SyncBase(Configured):
             _warn_if_in_loop()
         if call.stream:
             return Stream(self, call)
-        return self._drive(whole(call, self._target))
+        return self._finish(whole(call, self._target))
 
     def _drive(self, operation: Operation[T]) -> T:
+        """Make the requests of an operation."""
+        if "asyncio" in sys.modules:
+            _warn_if_in_loop()
+        return self._finish(operation)
+
+    def _finish(self, operation: Operation[T]) -> T:
         value, answer = self._perform(operation, None)
         if answer is not None:
             answer.close()
