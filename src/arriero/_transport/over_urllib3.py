@@ -11,6 +11,7 @@ import contextlib
 import functools
 import queue
 import re
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -46,6 +47,8 @@ class Urllib3Transport:
         self._pools: dict[Origin, _Pool] = {}
         self._is_closed = False
         forget_after_fork(self)
+        # Most programs never close their client; they are not to blame for our sockets.
+        weakref.finalize(self, _close, self._pools)
 
     def open(
         self,
@@ -79,14 +82,12 @@ class Urllib3Transport:
     def close(self) -> None:
         """See `Transport.close`."""
         self._is_closed = True
-        for pool in list(self._pools.values()):
-            pool.close()
+        _close(self._pools)
 
     def forget(self) -> None:
         """In a child after a fork: drop the connections, which belong to the parent."""
-        pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            pool.close()
+        _close(self._pools)
+        self._pools.clear()
 
     def _pool_of(self, origin: Origin) -> _Pool:
         pool = self._pools.get(origin)
@@ -146,6 +147,11 @@ def _target_from(url: str) -> _Target:
         (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
         literal if port in (None, default) else f"{literal}:{port}",
     )
+
+
+def _close(pools: Mapping[Origin, _Pool]) -> None:
+    for pool in list(pools.values()):
+        pool.close()
 
 
 class _Pool:
