@@ -44,8 +44,6 @@ def test_a_client_that_is_never_closed_warns_of_nothing(program: str, url: str) 
     ran = subprocess.run(
         [
             sys.executable,
-            "-X",
-            "dev",
             "-W",
             "error",
             "-c",

@@ -100,6 +100,10 @@ class Configured:
             httpx_arguments=httpx_arguments,
         )
         self._target: Target = self._setup.target
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Do what should not wait for the first call. Nothing here."""
 
     @property
     def host(self) -> str:

@@ -70,6 +70,12 @@ class AsyncBase(Configured):
             if not name.startswith("_") and inspect.iscoroutinefunction(method):
                 setattr(cls, name, _pending(method))
 
+    def _prepare(self) -> None:
+        # Importing aiohttp takes a third of a second, which would block the event loop if
+        # it waited for the first call.
+        if self._given_client is None and self._setup.httpx_options is None:
+            import arriero._transport.over_aiohttp  # noqa: F401
+
     async def __aenter__(self) -> Self:
         return self
 

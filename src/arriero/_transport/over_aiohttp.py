@@ -103,6 +103,10 @@ class AiohttpTransport:
             session.detach()
             connector.bury()
 
+    def __del__(self) -> None:
+        # The loop was collected before the client was; aiohttp would blame the user.
+        self.discard()
+
     def trim(self) -> None:
         """Close idle connections beyond `Pool.keep_idle`."""
         if self._connector is not None:
