@@ -76,21 +76,22 @@ class ChatTally(InferenceTally[ChatResponse]):
         write = self._text.write
         for record in records:
             message = record.message
-            if message.content:
-                write(message.content)
-            if message.thinking:
-                self._thinking.write(message.thinking)
+            content, thinking = message.content, message.thinking
+            if content:
+                write(content)
+            if thinking:
+                self._thinking.write(thinking)
             if message.tool_calls:
                 self._tool_calls += message.tool_calls
             if message.images:
                 self._images += message.images
             if record.logprobs:
                 self._logprobs += record.logprobs
-            if record.done:
+            if record.done or (not content and not thinking and is_debug(record)):
                 self.complete = True
         self._last = last = records[-1]
-        self._role = self._role or last.message.role
-        self.complete = self.complete or is_debug(last)
+        if not self._role:
+            self._role = last.message.role
 
     def total(self) -> ChatResponse | None:
         """Give the chat so far as one response, ready to be put into the history."""
@@ -117,18 +118,18 @@ class GenerateTally(InferenceTally[GenerateResponse]):
         """Take in records, at least one, in order."""
         write = self._text.write
         for record in records:
-            if record.response:
-                write(record.response)
-            if record.thinking:
-                self._thinking.write(record.thinking)
+            text, thinking = record.response, record.thinking
+            if text:
+                write(text)
+            if thinking:
+                self._thinking.write(thinking)
             if record.tool_calls:
                 self._tool_calls += record.tool_calls
             if record.logprobs:
                 self._logprobs += record.logprobs
-            if record.done:
+            if record.done or (not text and not thinking and is_debug(record)):
                 self.complete = True
-        self._last = last = records[-1]
-        self.complete = self.complete or is_debug(last)
+        self._last = records[-1]
 
     def total(self) -> GenerateResponse | None:
         """Give the generation so far as one response."""

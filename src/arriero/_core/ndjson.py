@@ -6,7 +6,7 @@ a line feed. No other character ends a line: U+0085 stands unescaped inside stri
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
@@ -30,13 +30,18 @@ class RecordDecoder(Generic[R]):
 
     Known fields are decoded straight into the record. An object with anything else in it
     is decoded again with care: an ``error`` is raised, unknown fields are kept.
+
+    Attributes:
+        decode_fast: Decodes an object of known fields. Raises msgspec.DecodeError or
+            RecursionError if it needs care: `decode` it then.
     """
 
-    __slots__ = ("_cls", "_fast")
+    __slots__ = ("_cls", "_fast", "decode_fast")
 
     def __init__(self, cls: type[R]) -> None:
         self._cls = cls
         self._fast = msgspec.json.Decoder(cls)
+        self.decode_fast: Callable[[bytes], R] = self._fast.decode
 
     def decode(self, data: bytes) -> R:
         """Decode one object.
@@ -98,12 +103,13 @@ class NdjsonDecoder(Generic[R]):
             are still given out.
     """
 
-    __slots__ = ("_decoder", "_held", "_max", "failure")
+    __slots__ = ("_decode_fast", "_decoder", "_held", "_max", "failure")
 
     def __init__(
         self, decoder: RecordDecoder[R], *, max_line_bytes: int = DEFAULT_MAX_LINE_BYTES
     ) -> None:
         self._decoder = decoder
+        self._decode_fast = decoder.decode_fast
         self._held = bytearray()  # the unfinished last line
         self._max = max_line_bytes
         self.failure: ArrieroError | None = None
@@ -115,10 +121,15 @@ class NdjsonDecoder(Generic[R]):
 
     def feed(self, data: bytes) -> list[R]:
         """Give every record that `data` completes; sets `failure` instead of raising."""
-        cut = data.rfind(b"\n") + 1
         held = self._held
         if len(held) + len(data) > self._max:
             return self._feed_with_care(data)
+        if not held and data.find(b"\n") + 1 == len(data):  # one line: what servers write
+            try:
+                return [self._decode_fast(data)]
+            except (msgspec.DecodeError, RecursionError):
+                return self._one_by_one((data,))
+        cut = data.rfind(b"\n") + 1
         if not cut:
             held += data
             return []

@@ -10,7 +10,7 @@ from arriero._core.completion import Tally
 from arriero._core.failures import described
 from arriero._core.http import Fault, Head, HttpInfo
 from arriero._core.ndjson import NdjsonDecoder
-from arriero._core.operations import Progress, Target, attach_parsed, earliest, failure, info
+from arriero._core.operations import Progress, Target, attach_parsed, failure, info
 from arriero.errors import ArrieroError, CallCancelled, ParseError, StreamFailed, StreamIncomplete
 from arriero.types.record import Record
 
@@ -31,12 +31,16 @@ class Reading(Generic[R]):
     """
 
     __slots__ = (
+        "_add",
         "_call",
+        "_clock",
         "_decoder",
         "_has_records",
+        "_idle_s",
         "_progress",
         "_tally",
         "_target",
+        "_total_until",
         "ended",
         "failure",
         "http",
@@ -53,6 +57,11 @@ class Reading(Generic[R]):
             call.decoder, max_line_bytes=target.max_line_bytes
         )
         self._tally: Tally[R] = call.tally()
+        self._add = self._tally.add
+        self._clock = target.clock
+        self._idle_s = progress.timeouts.idle_s
+        total_s = progress.timeouts.total_s
+        self._total_until = None if total_s is None else progress.started_s + total_s
         self._has_records = False
         self.ready: deque[R] = deque()
         self.failure: ArrieroError | None = None
@@ -66,32 +75,36 @@ class Reading(Generic[R]):
 
     def until(self) -> float | None:
         """Give when the next record must be here, counted from now."""
-        progress = self._progress
         if not self._has_records:
-            return progress.until
-        idle_s = GRACE_S if self.complete else progress.timeouts.idle_s
-        return earliest(self._target.clock(), idle_s, progress.started_s, progress.timeouts.total_s)
+            return self._progress.until
+        idle_s, last = GRACE_S if self._tally.complete else self._idle_s, self._total_until
+        if idle_s is None:
+            return last
+        until = self._clock() + idle_s
+        return until if last is None or until < last else last
 
     def feed(self, data: bytes) -> bool:
         """Take in bytes; True if the caller need not wait for more."""
-        came = self._take(self._decoder.feed(data))
-        if self._decoder.failure is not None:
-            self._fail(self._decoder.failure)
+        decoder = self._decoder
+        records = decoder.feed(data)
+        if records:
+            self._take(records)
+        if decoder.failure is not None:
+            self._fail(decoder.failure)
             return True
-        return came
+        return bool(records)
 
-    def _take(self, records: list[R]) -> bool:
-        if not records:
-            return False
+    def _take(self, records: list[R]) -> None:
         self._has_records = True
-        self._tally.add(records)
-        self.ready += records
-        return True
+        self._add(records)
+        self.ready.extend(records)
 
     def end(self) -> None:
         """Take in the end of the body."""
         held = self._decoder.held_bytes
-        self._take(self._decoder.end())
+        records = self._decoder.end()
+        if records:
+            self._take(records)
         error = self._decoder.failure
         if error is None and not self._tally.needs_last:
             self._tally.complete = True
