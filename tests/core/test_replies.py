@@ -43,6 +43,7 @@ def wire(text: object) -> bytes:
         (400, "invalid model name", BadRequest),
         (400, '"mini" does not support thinking', CapabilityError),
         (400, "registry.ollama.ai/library/m:latest does not support tools", CapabilityError),
+        (400, "raw mode does not support template, system, or context", BadRequest),
         (400, "the input length exceeds the context length", ContextOverflow),
         (400, "the prompt is longer than the context length (8)", ContextOverflow),
         (400, "input exceeds maximum context length and cannot be truncated", ContextOverflow),

@@ -111,7 +111,8 @@ def _class_of(status: int, text: str, engine_type: str | None) -> type[StatusErr
     ):
         return ContextOverflow
     if status == 400:
-        return CapabilityError if "does not support" in text else BadRequest
+        lacks = "does not support" in text and not text.startswith("raw mode")
+        return CapabilityError if lacks else BadRequest
     if status in (401, 403):
         return AccessDenied
     if status == 404:
