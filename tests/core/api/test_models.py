@@ -139,6 +139,8 @@ def test_each_call_knows_if_it_may_be_repeated(call: Call[Any], repeat: str, pat
         lambda: next(models.load(target(), "")),
         lambda: models.blob_exists("sha256:xyz"),
         lambda: models.blob_exists("../secrets"),
+        lambda: models.create("m", license={"a": "b"}),  # type: ignore[arg-type]  # wrong on purpose
+        lambda: models.create("m", license=["a", 5]),  # type: ignore[list-item]  # likewise
         lambda: models.create("m", files={"a": 5}),  # type: ignore[dict-item]  # wrong on purpose
         lambda: models.create("m", draft_files={"a": None}),  # type: ignore[dict-item]  # likewise
         lambda: next(models.load(target(), "m", keep_alive=0)),

@@ -126,7 +126,7 @@ def create(
         files=_digests(files, "files"),
         adapters=_digests(adapters, "adapters"),
         template=template,
-        license=license if license is None or isinstance(license, str) else list(license),
+        license=_licences(license),
         system=system,
         parameters=options_to_wire(parameters),
         messages=None if messages is None else to_wire(list(messages)),
@@ -141,6 +141,17 @@ def create(
     if from_ is not None:
         body["from"] = from_
     return _progress("/api/create", body, stream=stream, timeouts=timeouts)
+
+
+def _licences(value: object) -> str | list[str] | None:
+    if value is None or isinstance(value, str):
+        return value
+    made = list(cast("Sequence[object]", value)) if isinstance(value, list | tuple) else [None]
+    if not all(isinstance(text, str) for text in made):
+        raise RequestError(
+            f"create: license is a text or a list of texts, not {type(value).__name__}"
+        )
+    return cast("list[str]", made)
 
 
 def _digests(files: Mapping[str, str] | None, what: str) -> dict[str, str] | None:
