@@ -8,7 +8,7 @@
     ├─ TransportError                            no usable answer
     │  ├─ ConnectFailed (ConnectionError)        request not sent: always safe to retry
     │  ├─ ConnectionLost (ConnectionError)       sent, answer unknown: safe if repeatable
-    │  └─ ClientClosed                           the client was closed
+    │  └─ ClientClosed (RuntimeError)            the client was closed
     ├─ DeadlineExceeded (TimeoutError)           a time budget ran out
     ├─ CallCancelled                             the stream was cancelled from elsewhere
     ├─ ResponseError                             the server said no
