@@ -6,6 +6,7 @@ import importlib
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,3 +145,12 @@ def test_every_error_is_public() -> None:
     }
 
     assert classes <= set(arriero.__all__)
+
+
+def test_the_type_checkers_see_every_method() -> None:
+    """The module they check calls each method of both clients, and each function once."""
+    text = (Path(__file__).parent / "typing" / "public_api.py").read_text()
+
+    for name in arriero._FUNCTIONS:
+        assert f" client.{name}(" in text or f"(client.{name}(" in text, name
+        assert f"await client.{name}(" in text, name
