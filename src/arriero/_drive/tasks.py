@@ -131,10 +131,7 @@ class AsyncBase(Configured):
         return await self._drive(whole(call, self._target))
 
     async def _drive(self, operation: Operation[T]) -> T:
-        value, answer = await self._perform(operation)
-        if answer is not None:
-            await answer.close()
-        return value
+        return (await self._perform(operation))[0]
 
     async def _perform(self, operation: Operation[T]) -> tuple[T, AsyncAnswer | None]:
         """Run an operation to its end; an answer it left open comes back too."""

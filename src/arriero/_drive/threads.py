@@ -97,10 +97,7 @@ class SyncBase(Configured):
         return self._finish(operation)
 
     def _finish(self, operation: Operation[T]) -> T:
-        value, answer = self._perform(operation, None)
-        if answer is not None:
-            answer.close()
-        return value
+        return self._perform(operation, None)[0]
 
     def _perform(
         self, operation: Operation[T], handle: AbortHandle | None
