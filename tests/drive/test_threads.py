@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -206,11 +208,23 @@ def test_no_loop_no_warning(colour: Colour, unwarned: None) -> None:
     assert asyncio.run(main()).version == "1"
 
 
+@pytest.mark.parametrize("name", ["version", "load"])
+def test_a_program_without_event_loops_gets_none(
+    colour: Colour, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The check for a loop does not load asyncio."""
+    client = colour.client(VERSION if name == "version" else reply(b'{"done":true}'))
+    monkeypatch.delitem(sys.modules, "asyncio")
+    getattr(client, name)(*(["m"] if name == "load" else []))
+
+    assert "asyncio" not in sys.modules
+
+
 def test_notebooks_are_not_told(
     colour: Colour, unwarned: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There, blocking is what everybody wants."""
-    monkeypatch.setitem(__import__("sys").modules, "ipykernel", threads)
+    monkeypatch.setitem(sys.modules, "ipykernel", threads)
     client = colour.client(VERSION)
 
     with warnings.catch_warnings():
@@ -258,6 +272,14 @@ def test_the_default_client_has_no_other_attributes(default: Any) -> None:
     """A typing error is an AttributeError."""
     with pytest.raises(AttributeError, match="no attribute 'chatt'"):
         default.chatt  # noqa: B018  # the access is the test
+
+
+def test_the_default_client_travels_unmade(default: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pickle of it reads the environment of where it is used."""
+    data = pickle.dumps(default)
+    monkeypatch.setenv("OLLAMA_HOST", "http://there:1")
+
+    assert pickle.loads(data).host == "http://there:1"
 
 
 def test_module_functions_are_the_default_clients_methods() -> None:

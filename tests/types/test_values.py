@@ -11,10 +11,11 @@ import pytest
 
 from arriero._core.ndjson import RecordDecoder
 from arriero.errors import ProtocolError
-from arriero.types.chat import ChatResponse, GenerateResponse
+from arriero.types.chat import ChatResponse, GenerateResponse, Message
 from arriero.types.image import Image
 from arriero.types.models import ByteSize, ListResponse, ProcessResponse, ShowResponse
 from arriero.types.raw import RawResponse
+from arriero.types.record import to_wire
 from arriero.types.service import (
     SystemOneChoiceAnswer,
     SystemOneNoulAnswer,
@@ -120,6 +121,23 @@ def test_tokens_a_second_come_from_the_servers_numbers() -> None:
 def test_an_image_does_not_print_its_bytes(value: Any, shown: str) -> None:
     """Logs are not for pictures."""
     assert repr(Image(value=value)) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [(b"hi", "aGk="), (bytearray(b"hi"), "aGk="), (Path("a.png"), "a.png"), ("aGk=", "aGk=")],
+)
+def test_an_image_dumps_as_what_is_sent(value: Any, sent: str) -> None:
+    """Text, wherever it stands; a file is not read for it."""
+    message = Message(role="user", images=[Image(value=value)])
+
+    assert to_wire(message) == {"role": "user", "images": [sent]}
+    assert message.model_dump(exclude_none=True)["images"] == [sent]
+
+
+def test_an_image_may_hold_anything() -> None:
+    """Checking is left to the call that sends it."""
+    assert Image.model_validate({"value": 5, "new": 1}).value == 5
 
 
 def test_a_raw_answer_is_read_as_you_like() -> None:
