@@ -41,6 +41,15 @@ class ModelName:
     model: str
     tag: str
 
+    @classmethod
+    def checked(cls, host: str, namespace: str, model: str, tag: str) -> ModelName:
+        """Make a name of four parts. Raises `InvalidName`."""
+        name = cls(host, namespace, model, tag)
+        for part, pattern in _PART.items():
+            if not pattern.match(getattr(name, part)):
+                raise InvalidName(name.full)
+        return name
+
     @property
     def full(self) -> str:
         """Every part, as capability errors print it."""
@@ -74,11 +83,7 @@ def parse_name(text: str) -> ModelName:
     model = parts[-1]
     namespace = parts[-2] if len(parts) > 1 else DEFAULT_NAMESPACE
     host = parts[0] if len(parts) == 3 else DEFAULT_HOST
-    name = ModelName(host, namespace, model, tag)
-    for part, pattern in _PART.items():
-        if not pattern.match(getattr(name, part)):
-            raise InvalidName(text)
-    return name
+    return ModelName.checked(host, namespace, model, tag)
 
 
 def split_source(text: str) -> tuple[str, Source]:

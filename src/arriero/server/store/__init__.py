@@ -1,0 +1,20 @@
+"""Where the server keeps its models: Ollama's layout, safe for several processes."""
+
+from __future__ import annotations
+
+from .errors import CorruptManifest, InvalidDigest, MissingBlob, StoreError
+from .manifests import Layer, Manifest
+from .store import Entry, Store, Upload, layer_of
+
+__all__ = (
+    "CorruptManifest",
+    "Entry",
+    "InvalidDigest",
+    "Layer",
+    "Manifest",
+    "MissingBlob",
+    "Store",
+    "StoreError",
+    "Upload",
+    "layer_of",
+)
