@@ -84,3 +84,14 @@ def test_a_deadline_prints_its_budget_and_phase() -> None:
     assert str(error) == "first_token_s=10 ran out in phase 'head'"
     described(error, call="POST /api/chat", host="http://h:1", attempts=1)
     assert str(error) == ("POST /api/chat (http://h:1): first_token_s=10 ran out in phase 'head'")
+
+
+def test_a_server_that_is_not_there_says_what_to_start() -> None:
+    """The first failure everybody meets names its remedy; other causes stand alone."""
+    refused = Fault("connect", "connect", "Connection refused")
+    unknown = Fault("connect", "connect", "name not found")
+
+    assert "'ollama serve' or 'arriero serve'" in str(
+        error_of_fault(refused, LIMITS, spent_s=0, streaming=False)
+    )
+    assert str(error_of_fault(unknown, LIMITS, spent_s=0, streaming=False)) == "name not found"

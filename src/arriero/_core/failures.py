@@ -41,12 +41,19 @@ def _error(fault: Fault, timeouts: Timeouts, spent_s: float, streaming: bool) ->
         error.retryable = budget == "connect_s"
         return error
     if fault.kind == "connect":
-        return ConnectFailed(fault.reason)
+        return ConnectFailed(_with_remedy(fault.reason))
     if fault.kind == "protocol":
         return ProtocolError(fault.reason)
     if fault.kind == "closed":
         return ClientClosed(fault.reason)
     return ConnectionLost(fault.reason)
+
+
+def _with_remedy(reason: str) -> str:
+    """Add what to do to the one failure everybody meets on the first day."""
+    if not reason.lower().startswith("connection refused"):
+        return reason
+    return f"{reason}: nothing listens there; start 'ollama serve' or 'arriero serve'"
 
 
 _EARLY_S = 0.005
