@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -192,6 +193,18 @@ def test_proxies_of_the_environment_spare_near_hosts(
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
     assert call(there.url, "list").models == []
     assert Client("http://far.example").host == "http://far.example:80"
+
+
+def test_netrc_is_not_read(
+    scripted: Serve, monkeypatch: pytest.MonkeyPatch, call: Caller, tmp_path: Path
+) -> None:
+    """Credentials come from arguments; httpx would look there."""
+    file = tmp_path / "netrc"
+    file.write_text("machine 127.0.0.1 login me password pw\n")
+    monkeypatch.setenv("NETRC", str(file))
+    there = scripted(TAGS)
+    call(there.url, "list")
+    assert "authorization" not in there.last.headers
 
 
 def test_importing_makes_no_client(monkeypatch: pytest.MonkeyPatch) -> None:

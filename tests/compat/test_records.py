@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 from datetime import datetime
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -226,6 +227,39 @@ def test_images_dump_as_what_is_sent(official: Modules) -> None:
     )
     assert theirs.model_dump()["images"] == ours.model_dump()["images"] == ["YWJj"]
     assert json.loads(ours.model_dump_json())["images"] == ["YWJj"]
+
+
+def test_a_path_is_not_read_when_it_is_dumped(tmp_path: Path) -> None:
+    """Files are read when a request is sent, and not before."""
+    message = arriero.Message(role="user", images=[arriero.Image(value=tmp_path / "gone.png")])
+    assert message.model_dump()["images"] == [str(tmp_path / "gone.png")]
+
+
+def test_constructors_do_not_convert() -> None:
+    """`model_validate` does; nested mappings become records in both."""
+    late = "2025-01-02T03:04:05Z"
+    assert arriero.ShowResponse(modified_at=late).modified_at == late  # type: ignore[arg-type,comparison-overlap]
+    assert isinstance(
+        arriero.ShowResponse.model_validate({"modified_at": late}).modified_at, datetime
+    )
+    assert isinstance(arriero.ShowResponse(details={"family": "x"}).details, arriero.ModelDetails)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="role"):
+        arriero.Message.model_validate({"role": 5})
+
+
+def test_times_are_rounded() -> None:
+    """To microseconds; officially they are cut."""
+    record = arriero.ShowResponse.model_validate({"modified_at": "2025-01-02T03:04:05.0000019Z"})
+    assert record.modified_at is not None
+    assert record.modified_at.microsecond == 2
+
+
+def test_records_are_no_pydantic_models() -> None:
+    """They have the methods only."""
+    record = arriero.Message(role="user")
+    assert not isinstance(record, pydantic.BaseModel)
+    assert hasattr(record, "model_dump")
+    assert repr(record) == "Message(role='user')"
 
 
 def test_show_can_be_searched_when_metadata_is_missing() -> None:
