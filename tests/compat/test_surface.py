@@ -192,3 +192,12 @@ def test_requests_dump_to_what_is_sent(official: Modules, shim: ModuleType) -> N
             expected["tools"][0].pop("type")
             expected["tools"][0]["function"]["parameters"].pop("type")
         assert made == expected, name
+
+
+def test_the_message_of_a_refused_connection_is_known(shim: ModuleType) -> None:
+    """`CONNECTION_ERROR_MESSAGE` is part of the error's text."""
+    from ollama._client import CONNECTION_ERROR_MESSAGE
+
+    with shim.Client("http://127.0.0.1:1") as client, pytest.raises(ConnectionError) as caught:
+        client.list()
+    assert CONNECTION_ERROR_MESSAGE in str(caught.value)
