@@ -28,6 +28,7 @@ from .listing import ps, root, show, status, tags, version
 from .router import Route, Router
 from .scheduler import LoadEngine, Scheduler
 from .settings import Scheduling
+from .v1 import ROUTES
 
 VERSION = "0.33.0"
 """The version of Ollama whose protocol this server speaks; clients compare it."""
@@ -126,7 +127,7 @@ class Application:
             (_POST, "/api/experimental/web_fetch", web_fetch),
             (("GET",), "/api/experimental/model-recommendations", recommendations),
         )
-        for methods, path, endpoint in table:
+        for methods, path, endpoint in (*table, *ROUTES):
             yield Route(methods, path, partial(endpoint, self._house))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -5,6 +5,7 @@ Source: Go 1.26, encoding/json decode.go.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
@@ -38,12 +39,22 @@ class Place:
 Reader: TypeAlias = Callable[[Any, Place], Any]
 """Turns one decoded value into a typed one. Raises `ValueError` with the message to send."""
 
+_INT64 = 2**63
+
 Fields: TypeAlias = Mapping[str, tuple[str, Reader]]
 """Key in the body: attribute of the request, and how to read it."""
 
 
-def read_body(body: bytes, struct: str, fields: Fields) -> dict[str, Any]:
+def read_body(
+    body: bytes, struct: str, fields: Fields, *, package: str = "api"
+) -> dict[str, Any]:
     """Read a whole body into attributes; keys that are absent or null are left out.
+
+    Args:
+        body: What the client sent.
+        struct: Name of Ollama's type for it, for messages.
+        fields: What to read.
+        package: Where Ollama has that type.
 
     Raises:
         RequestRefused: it is no JSON object, or a value has the wrong type.
@@ -56,7 +67,8 @@ def read_body(body: bytes, struct: str, fields: Fields) -> dict[str, Any]:
         return {}
     if not gojson.is_object(raw):
         kind = _go_kind(raw, "struct")
-        raise RequestRefused(f"json: cannot unmarshal {kind} into Go value of type api.{struct}")
+        text = f"json: cannot unmarshal {kind} into Go value of type {package}.{struct}"
+        raise RequestRefused(text)
     return read_object(raw, Place(struct, ""), fields)
 
 
@@ -94,8 +106,15 @@ def read_flag(value: Any, place: Place) -> bool:
 
 def read_integer(value: Any, place: Place) -> int:
     """Read a whole number; ``1.0`` is none."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, int) or not -_INT64 <= value < _INT64:
         place.refuse(value, "int")
+    return value
+
+
+def read_float(value: Any, place: Place) -> float:
+    """Read a number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _fits(value):
+        place.refuse(value, "float64")
     return value
 
 
@@ -117,6 +136,13 @@ def read_list(value: Any, place: Place, go_type: str) -> list[Any]:
 def read_anything(value: Any, place: Place) -> Any:
     """Take any value."""
     return value
+
+
+def _fits(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _go_kind(value: Any, go_type: str) -> str:

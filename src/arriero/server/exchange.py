@@ -62,6 +62,7 @@ class Exchange:
         parts: Named parts of the path.
         started: Whether the head of the answer has gone out.
         finished: Whether the last byte has.
+        speaker: Who answers in place of this exchange, in the words of another API.
     """
 
     scope: Scope
@@ -70,6 +71,7 @@ class Exchange:
     started: bool = False
     finished: bool = False
     parts: Mapping[str, str] = field(default_factory=dict[str, str])
+    speaker: Exchange | None = None
 
     async def reply(self, value: Any, status: int = 200, content_type: str = JSON) -> None:
         """Answer with one JSON value."""
@@ -102,6 +104,9 @@ class Exchange:
 
     async def fail(self, status: int, text: str) -> None:
         """Answer with an error, or end a stream with an error line."""
+        if self.speaker is not None:
+            await self.speaker.fail(status, text)
+            return
         if self.finished:
             return
         if self.started:

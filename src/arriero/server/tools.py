@@ -23,7 +23,7 @@ from .bodies import (
     read_text,
 )
 
-_BAD_ARGUMENTS = "Value looks like object, but can't find closing '}' symbol"
+BAD_ARGUMENTS = "Value looks like object, but can't find closing '}' symbol"
 """What Ollama says to arguments that are text instead of an object."""
 
 
@@ -57,7 +57,7 @@ def _call(value: Any, place: Place) -> dict[str, Any]:
 
 def _arguments(value: Any, place: Place) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise RequestRefused(_BAD_ARGUMENTS)
+        raise RequestRefused(BAD_ARGUMENTS)
     return read_map(value, place)
 
 
@@ -78,7 +78,12 @@ def _function(value: Any, place: Place) -> dict[str, Any]:
     return _in_order(function, ("name", "description", "parameters"), empty)
 
 
-def _parameters(value: Any, place: Place) -> dict[str, Any]:
+def read_parameters(value: Any, place: Place) -> dict[str, Any]:
+    """Read the schema of a tool's arguments.
+
+    Raises:
+        RequestRefused: something has the wrong type.
+    """
     # Go names the innermost type here because this type decodes itself.
     inner = Place("ToolFunctionParameters", place.path)
     parameters = read_object(
@@ -159,7 +164,7 @@ _PARAMETERS: Fields = {
 _FUNCTION: Fields = {
     "name": ("name", read_text),
     "description": ("description", read_text),
-    "parameters": ("parameters", _parameters),
+    "parameters": ("parameters", read_parameters),
 }
 
 _TOOL: Fields = {
