@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -58,7 +58,9 @@ class Exchange:
 
     Attributes:
         scope: What ASGI says about the request.
-        body: The whole body.
+        body: The whole body; empty on routes that take it piece by piece.
+        pieces: The body on such a route; read it once. Raises an error only the server's own
+            code sees when the client goes away.
         parts: Named parts of the path.
         started: Whether the head of the answer has gone out.
         finished: Whether the last byte has.
@@ -71,6 +73,7 @@ class Exchange:
     started: bool = False
     finished: bool = False
     parts: Mapping[str, str] = field(default_factory=dict[str, str])
+    pieces: AsyncIterator[bytes] | None = None
     speaker: Exchange | None = None
 
     async def reply(self, value: Any, status: int = 200, content_type: str = JSON) -> None:
@@ -160,24 +163,29 @@ class Work:
         receive: Receive,
         send: Send,
         parts: Mapping[str, str],
+        *,
+        in_pieces: bool = False,
     ) -> None:
-        """Answer one request."""
-        try:
-            exchange = Exchange(scope, await _read(receive), send, parts=parts)
-        except _Gone:
-            return
+        """Answer one request; `in_pieces` leaves its body to the handler."""
+        incoming = _Incoming(receive)
+        exchange = Exchange(scope, b"", send, parts=parts, pieces=incoming.pieces())
+        if not in_pieces:
+            try:
+                exchange.body = b"".join([piece async for piece in incoming.pieces()])
+            except _Gone:
+                return
         self._count += 1
         self._idle.clear()
         try:
-            await self._watched(handler, exchange, receive)
+            await self._watched(handler, exchange, incoming)
         finally:
             self._count -= 1
             if not self._count:
                 self._idle.set()
 
-    async def _watched(self, handler: Handler, exchange: Exchange, receive: Receive) -> None:
+    async def _watched(self, handler: Handler, exchange: Exchange, incoming: _Incoming) -> None:
         work = asyncio.ensure_future(_answer(handler, exchange))
-        gone = asyncio.ensure_future(_disconnected(receive))
+        gone = asyncio.ensure_future(incoming.disconnected())
         aborted = asyncio.ensure_future(self._aborted.wait())
         everything = (work, gone, aborted)
         try:
@@ -198,26 +206,39 @@ async def _answer(handler: Handler, exchange: Exchange) -> None:
         await handler(exchange)
     except Refused as error:
         await exchange.fail(error.status, error.text)
+    except _Gone:
+        # Nobody is there to be told.
+        return
     except Exception:
         # A fault of ours: the caller learns that much, the log the rest.
         _log.exception("%s failed", exchange.scope["path"])
         await exchange.fail(500, "internal server error")
 
 
-async def _read(receive: Receive) -> bytes:
-    pieces: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        pieces.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(pieces)
+class _Incoming:
+    """What a client sends: its body first, then at most that it goes away."""
 
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._ended = asyncio.Event()
 
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Give the body as it comes; the client waits while nobody reads. Raises `_Gone`."""
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise _Gone
+            more = bool(message.get("more_body", False))
+            yield message.get("body", b"")
+        self._ended.set()
+
+    async def disconnected(self) -> None:
+        """Return when the client goes away after its body."""
+        # Two readers would take the body's pieces from each other.
+        await self._ended.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
 
 __all__ = ["JSON", "JSON_STREAM_ERROR", "NDJSON", "Exchange", "Handler", "Refused", "Work"]

@@ -6,14 +6,14 @@ Source: ggml, docs/gguf.md, version 3 (2 is laid out the same way).
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
 _MAGIC = b"GGUF"
-_STRING, _ARRAY = 8, 9
+_UINT32, _STRING, _ARRAY = 4, 8, 9
 _SCALAR = {
     0: "B",
     1: "b",
@@ -27,6 +27,11 @@ _SCALAR = {
     11: "q",
     12: "d",
 }
+
+_ALIGNMENT = 32
+"""Of the tensors, where the file names no other."""
+
+_PIECE_BYTES = 1024 * 1024
 
 _MAX_TEXT_BYTES = 64 * 1024 * 1024
 """No key, token or template is longer; a larger length means a damaged file."""
@@ -109,13 +114,80 @@ def read_gguf(path: Path) -> Gguf:
         raise NotGguf(f"{path.name}: damaged GGUF head: {cause}") from cause
 
 
-def _read(file: BinaryIO) -> Gguf:
+def write_variant(
+    source: Path, changes: Mapping[str, str | int], write: Callable[[bytes], object]
+) -> None:
+    """Write a file anew with other values for some keys; the tensors stay as they are.
+
+    Args:
+        source: The file.
+        changes: Keys and values, whole numbers below 2**32 or texts; new keys are added.
+        write: Takes the new file piece by piece.
+
+    Raises:
+        NotGguf: it is no GGUF file, or damaged.
+        OSError: it cannot be read.
+    """
+    try:
+        with source.open("rb") as file:
+            _write_variant(file, changes, write)
+    except (struct.error, KeyError, OverflowError, MemoryError) as cause:
+        raise NotGguf(f"{source.name}: damaged GGUF head: {cause}") from cause
+
+
+def _write_variant(
+    file: BinaryIO, changes: Mapping[str, str | int], write: Callable[[bytes], object]
+) -> None:
+    version, tensor_count, key_count = _counts(file)
+    alignment = _ALIGNMENT
+    pairs: list[bytes] = []
+    for _ in range(key_count):
+        begin = file.tell()
+        key = _text(file)
+        value = _value(file, _scalar(file, "I"))
+        alignment = value if key == "general.alignment" else alignment
+        end = file.tell()
+        if key not in changes:
+            file.seek(begin)
+            pairs.append(file.read(end - begin))
+    pairs.extend(_pair(key, value) for key, value in changes.items())
+    begin = file.tell()
+    for _ in range(tensor_count):
+        _tensor(file)
+    end = file.tell()
+    file.seek(begin)
+    counts = struct.pack("<IQQ", version, tensor_count, len(pairs))
+    head = b"".join((_MAGIC, counts, *pairs, file.read(end - begin)))
+    write(head + bytes(-len(head) % alignment))
+    file.seek(end + -end % alignment)
+    while piece := file.read(_PIECE_BYTES):
+        write(piece)
+
+
+def _pair(key: str, value: str | int) -> bytes:
+    name = _counted(key)
+    if isinstance(value, str):
+        return name + struct.pack("<I", _STRING) + _counted(value)
+    return name + struct.pack("<II", _UINT32, value)
+
+
+def _counted(text: str) -> bytes:
+    data = text.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def _counts(file: BinaryIO) -> tuple[int, int, int]:
+    """Read what comes first: version, number of tensors, number of keys."""
     if file.read(4) != _MAGIC:
         raise NotGguf("not a GGUF file: the first four bytes are not 'GGUF'")
     version = _scalar(file, "I")
     if version not in (2, 3):
         raise NotGguf(f"GGUF version {version} is not supported, only 2 and 3")
-    tensor_count, key_count = _scalar(file, "Q"), _scalar(file, "Q")
+    return version, _scalar(file, "Q"), _scalar(file, "Q")
+
+
+def _read(file: BinaryIO) -> Gguf:
+    _version, tensor_count, key_count = _counts(file)
     metadata: dict[str, Any] = {}
     for _ in range(key_count):
         key = _text(file)

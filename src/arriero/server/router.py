@@ -21,11 +21,13 @@ class Route:
         methods: In the order the `Allow` header lists them.
         path: With ``{name}`` for a part up to the next slash.
         handler: What answers; finds the parts in `Exchange.parts`.
+        in_pieces: Whether it reads the body itself, piece by piece.
     """
 
     methods: tuple[str, ...]
     path: str
     handler: Handler
+    in_pieces: bool = False
 
 
 @dataclass(slots=True)
@@ -76,7 +78,9 @@ class Router:
             allow = (("Allow", ", ".join(route.methods)),)
             await _plain(scope, send, 405, "405 method not allowed", allow)
             return
-        await self.work.run(route.handler, scope, receive, send, parts)
+        await self.work.run(
+            route.handler, scope, receive, send, parts, in_pieces=route.in_pieces
+        )
 
 
 def _clean(path: str) -> str:
