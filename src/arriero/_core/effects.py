@@ -8,8 +8,9 @@ driver gave the operation; None has no limit.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
+
+import msgspec
 
 from arriero._core.http import Request
 from arriero._core.images import ImageSource
@@ -17,8 +18,7 @@ from arriero._core.images import ImageSource
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """Send a request and read the head of its answer. Resumed with a `Head`."""
 
     request: Request
@@ -26,34 +26,29 @@ class Send:
     until: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBody:
+class ReadBody(msgspec.Struct, frozen=True):
     """Read the rest of the answer that is open. Resumed with bytes; the answer is closed."""
 
     until: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(msgspec.Struct, frozen=True):
     """Close the answer that is open, unread. Resumed with None."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadImage:
+class LoadImage(msgspec.Struct, frozen=True):
     """Read an image's bytes. Resumed with them, or has OSError thrown in."""
 
     source: ImageSource
 
 
-@dataclass(frozen=True, slots=True)
-class HashFile:
+class HashFile(msgspec.Struct, frozen=True):
     """Read a file once. Resumed with (``sha256:...``, size in bytes), or has OSError thrown in."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Authorize:
+class Authorize(msgspec.Struct, frozen=True):
     """Call the user's token provider. Resumed with the token."""
 
 

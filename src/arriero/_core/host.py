@@ -9,6 +9,7 @@ import base64
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from arriero.errors import RequestError
@@ -153,6 +154,7 @@ def _shown(text: str) -> str:
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
+@lru_cache(maxsize=256)
 def origin_of(url: str) -> str:
     """Give ``scheme://host:port`` of an absolute URL, lower case, the port always there."""
     parts = urlsplit(url)

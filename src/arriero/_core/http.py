@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from arriero.errors import Phase
 
 
-@dataclass(frozen=True, slots=True)
-class FileBody:
+class FileBody(msgspec.Struct, frozen=True):
     """A request body that is read from disk while it is sent, never held in memory."""
 
     path: str
@@ -36,8 +37,7 @@ class Request:
         return len(self.body or b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """Status line and headers of an answer."""
 
     status: int
@@ -45,8 +45,7 @@ class Head:
     """Lower-case names."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpInfo:
+class HttpInfo(msgspec.Struct, frozen=True):
     """How an answer came."""
 
     status: int

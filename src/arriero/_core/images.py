@@ -10,10 +10,11 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from os import PathLike, fspath
 from typing import Any, TypeAlias, cast
+
+import msgspec
 
 from arriero.errors import RequestError
 from arriero.types.image import Image
@@ -24,16 +25,14 @@ _SURELY_NO_PATH = 1024
 and asking the disk for one is an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePath:
+class ImagePath(msgspec.Struct, frozen=True):
     """A file to read. `text` is what to send if there is no such file."""
 
     path: str
     text: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFile:
+class ImageFile(msgspec.Struct, frozen=True):
     """An open binary file to read."""
 
     file: Any
@@ -42,8 +41,7 @@ class ImageFile:
 ImageSource: TypeAlias = ImagePath | ImageFile
 
 
-@dataclass(frozen=True, slots=True)
-class ImageSlot:
+class ImageSlot(msgspec.Struct, frozen=True):
     """A place in a request body that waits for an image to be loaded."""
 
     images: list[Any]

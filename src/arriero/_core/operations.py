@@ -63,8 +63,7 @@ class Target:
     max_line_bytes: int = 0
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(msgspec.Struct):
     """How far one call has got."""
 
     started_s: float

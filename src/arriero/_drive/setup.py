@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -126,6 +125,8 @@ def _refuse_unknown(arguments: Mapping[str, Any]) -> None:
         if name == "base_url":
             raise RequestError("Client takes host=, not base_url=")
         if name not in known:
+            import difflib
+
             near = difflib.get_close_matches(name, [*known, *_OWN], 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise RequestError(f"Client has no argument {name!r}{hint}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import BinaryIO, TypeAlias
 
@@ -116,6 +115,8 @@ class AsyncFilePieces(_Reader, AsyncIterator[bytes]):
         return self
 
     async def __anext__(self) -> bytes:
+        import asyncio  # the sync transport needs this module and never asyncio
+
         piece = await asyncio.to_thread(self.piece)
         if not piece:
             self.close()
