@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from .analysis import up_to_response, with_response
+from .errors import TemplateError
 from .execution import Limits
 from .model import go_messages, go_tools
 from .template import DEFAULT_LIMITS, Template, render_tree
@@ -62,12 +63,7 @@ def prompt_from(
     thinking = Thinking(think).values()
     tree = with_response(template.tree, template.fields)
     if "messages" in template.fields:
-        values: dict[str, object] = {
-            "System": system,
-            "Messages": go_messages(turns),
-            "Tools": go_tools(tools),
-            "Response": "",
-        }
+        values = _all_at_once(system, turns, tools)
         return render_tree(tree, values | thinking, limits=limits, today=today)
     rounds = _rounds(turns)
     texts = [
@@ -76,6 +72,16 @@ def prompt_from(
     last = up_to_response(tree)
     texts.append(render_tree(last, rounds[-1] | thinking, limits=limits, today=today))
     return "".join(texts)
+
+
+def _all_at_once(
+    system: str, turns: Sequence[Turn], tools: Sequence[Mapping[str, object]]
+) -> dict[str, object]:
+    try:
+        messages, functions = go_messages(turns), go_tools(tools)
+    except RecursionError as cause:
+        raise TemplateError("template: values lie too deep in each other") from cause
+    return {"System": system, "Messages": messages, "Tools": functions, "Response": ""}
 
 
 def _rounds(turns: Sequence[Turn]) -> list[dict[str, object]]:

@@ -14,7 +14,8 @@ _INTEGER = re.compile(
     r"|(0|[1-9](?:_?[0-9])*))"
 )
 _BASES = (16, 2, 8, 10)
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_RUN = "[0-9](?:_?[0-9])*"
+_DECIMAL = re.compile(rf"[+-]?(?:{_RUN}\.?(?:{_RUN})?|\.{_RUN})(?:[eE][+-]?{_RUN})?")
 _HEX_FLOAT = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+")
 _MIN, _MAX = -(2**63), 2**63 - 1
 
@@ -29,9 +30,8 @@ def read_number(text: str) -> int | float | str:
         return whole if _MIN <= whole <= _MAX else f"integer overflow: {quote(text)}"
     if text.endswith("i"):
         return f"complex numbers are not supported: {quote(text)}"
-    bare = text.replace("_", "")
     try:
-        value = float(bare) if _DECIMAL.fullmatch(bare) else _hex_float(bare)
+        value = float(text) if _DECIMAL.fullmatch(text) else _hex_float(text)
     except (ValueError, OverflowError):
         return f"illegal number syntax: {quote(text)}"
     if value in (float("inf"), float("-inf")):
@@ -50,7 +50,7 @@ def _hex_float(text: str) -> float:
 def read_character(literal: str) -> int | str:
     """Read a character constant, or say what is wrong with it."""
     text = unquote(literal)
-    if text is None:
+    if not text:
         return "invalid syntax"
     if len(text) != 1:
         return f"malformed character constant: {literal}"

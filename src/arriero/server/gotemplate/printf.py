@@ -172,3 +172,4 @@ class _Format:
         flags.precision = self._star("%!(BADPREC)")
         if flags.precision is not None and flags.precision < 0:
             flags.precision = None
+            self._printer.add("%!(BADPREC)")
