@@ -79,12 +79,13 @@ def _names() -> list[str]:
 
 
 def _is_ours(name: str) -> bool:
-    body = _part(name, "request").get("body")
+    body = part(name, "request").get("body")
     return not isinstance(body, dict) or body.get("model") in MODELS
 
 
-def _part(name: str, part: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((CORPUS / f"{name}.{part}.json").read_text("utf-8"))
+def part(name: str, half: str) -> dict[str, Any]:
+    """The ``request`` or the ``response`` of a case."""
+    found: dict[str, Any] = json.loads((CORPUS / f"{name}.{half}.json").read_text("utf-8"))
     return found
 
 
@@ -96,7 +97,8 @@ def _body(request: dict[str, Any]) -> bytes | None:
     return base64.b64decode(request["body_base64"]) if request.get("body_base64") else None
 
 
-def _replay(server: Server, request: dict[str, Any]) -> Answer:
+def replay(server: Server, request: dict[str, Any]) -> Answer:
+    """Ask what was asked when the case was recorded."""
     headers = dict(request["headers"])
     if headers.get("Host", "").startswith("127."):
         del headers["Host"]
@@ -132,8 +134,8 @@ def _distinct(shapes: list[Any]) -> list[Any]:
 @pytest.mark.parametrize("name", _names())
 def test_the_answer_is_the_recorded_one(server: Server, name: str) -> None:
     """Status, content type and body are as recorded."""
-    recorded = _part(name, "response")
-    answer = _replay(server, _part(name, "request"))
+    recorded = part(name, "response")
+    answer = replay(server, part(name, "request"))
     headers = {key.lower(): value for key, value in recorded["headers"]}
 
     assert answer.status == recorded["status"], answer.body
@@ -166,8 +168,8 @@ def test_the_answer_is_the_recorded_one(server: Server, name: str) -> None:
 @pytest.mark.skipif(not CORPUS.exists(), reason="the recorded exchanges are not here")
 def test_vectors_lie_where_the_recorded_ones_do(server: Server) -> None:
     """The recorded model had the same weights with more bits."""
-    answer = _replay(server, _part("embed/list", "request")).json
-    recorded = json.loads(_part("embed/list", "response")["body"])
+    answer = replay(server, part("embed/list", "request")).json
+    recorded = json.loads(part("embed/list", "response")["body"])
     for ours, theirs in zip(answer["embeddings"], recorded["embeddings"], strict=True):
         likeness = sum(a * b for a, b in zip(ours, theirs, strict=True))
         assert likeness == pytest.approx(1.0, abs=5e-3)
