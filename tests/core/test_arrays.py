@@ -26,7 +26,11 @@ def encoded(*rows: list[float]) -> EncodedVectors:
 
 @pytest.mark.parametrize(
     "vectors",
-    [encoded([1, 2, 3], [4, 5, 6]), EmbedResponse(embeddings=[[1, 2, 3], [4, 5, 6]])],
+    [
+        encoded([1, 2, 3], [4, 5, 6]),
+        EncodedVectors(data=[{"embedding": [1, 2, 3]}, {"embedding": [4.0, 5.0, 6.0]}]),
+        EmbedResponse(embeddings=[[1, 2, 3], [4, 5, 6]]),
+    ],
 )
 def test_vectors_become_rows(vectors: Any) -> None:
     """Both forms give the same array of 32-bit floats, which the caller may change."""

@@ -34,11 +34,15 @@ def array_of(vectors: EncodedVectors | EmbedResponse, count: int) -> NDArray[flo
     try:
         if not isinstance(vectors, EncodedVectors):
             return np.array(vectors.embeddings, dtype=np.float32)
-        rows = [binascii.a2b_base64(item.embedding) for item in vectors.data]
+        rows = [
+            np.array(item.embedding, dtype="<f4").tobytes()
+            if isinstance(item.embedding, list)
+            else binascii.a2b_base64(item.embedding)
+            for item in vectors.data
+        ]
         if any(len(row) != len(rows[0]) for row in rows):
             raise ValueError("they differ in length")
-        joined = b"".join(rows)
         # A copy, so that the caller may write to it.
-        return np.frombuffer(joined, dtype="<f4").astype(np.float32).reshape(count, -1)
+        return np.frombuffer(b"".join(rows), dtype="<f4").astype(np.float32).reshape(count, -1)
     except ValueError as cause:
         raise ProtocolError(f"the vectors make no array: {cause}") from cause
