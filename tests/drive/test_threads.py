@@ -16,10 +16,10 @@ import arriero
 from arriero import BlockingCallWarning, Client
 from arriero._drive import threads
 from arriero._transport.interface import AbortHandle
-from arriero.errors import CallCancelled
+from arriero.errors import CallCancelled, ClientClosed
 
 from .conftest import scripted
-from .scripted import HANG, Colour, reply
+from .scripted import HANG, Colour, ScriptedTransport, reply
 
 PART = b'{"response":"a"}\n'
 VERSION = reply(b'{"version":"1"}')
@@ -140,6 +140,45 @@ def test_threads_share_a_client(colour: Colour) -> None:
         outcome.wait()
 
     assert [outcome.value.version for outcome in outcomes] == ["1"] * 20
+
+
+def test_threads_that_begin_together_keep_one_transport(
+    colour: Colour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are closed at once: nobody could close them later."""
+    together = threading.Barrier(4)
+
+    def slowly(*_: Any, **__: Any) -> ScriptedTransport:
+        together.wait(5)
+        return ScriptedTransport(colour.script)
+
+    monkeypatch.setattr("arriero._transport.choose.transport_for", slowly)
+    client = colour.client(*[VERSION] * 4)
+    outcomes = [Outcome(client.version) for _ in range(4)]
+    for outcome in outcomes:
+        outcome.wait()
+
+    assert [outcome.value.version for outcome in outcomes] == ["1"] * 4
+    assert colour.script.events.count("shut") == 3
+    client.close()
+    assert colour.script.events.count("shut") == 4
+
+
+def test_closing_while_a_transport_is_made_closes_it(
+    colour: Colour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes too late to be used."""
+
+    def closing(*_: Any, **__: Any) -> ScriptedTransport:
+        client.close()
+        return ScriptedTransport(colour.script)
+
+    monkeypatch.setattr("arriero._transport.choose.transport_for", closing)
+    client = colour.client(VERSION)
+
+    with pytest.raises(ClientClosed):
+        client.version()
+    assert colour.script.events == ["shut"]
 
 
 # Event loops

@@ -71,16 +71,22 @@ class SyncBase(Configured):
             transport.close()
 
     def _connected(self) -> Transport:
-        transport = self._transport
-        if transport is None:
-            if self._closed:
-                raise Fault("closed", "prepare", "the client is closed")
-            from arriero._transport.choose import transport_for
+        return self._transport or self._made()
 
-            client, owned = self._http_client()
-            transport = transport_for(client, self._setup.transport, owned=owned)
-            self._transport = transport
-        return transport
+    def _made(self) -> Transport:
+        if self._closed:
+            raise _closed()
+        from arriero._transport.choose import transport_for
+
+        client, owned = self._http_client()
+        transport = transport_for(client, self._setup.transport, owned=owned)
+        # No lock: a fork could leave it held. Of threads that begin together one wins.
+        kept: Transport | None = self.__dict__.setdefault("_transport", transport)
+        if kept is not transport:
+            transport.close()
+        if kept is None:
+            raise _closed()
+        return kept
 
     def _run(self, call: Call[Any]) -> Any:
         """Make a call: its answer, or a stream that makes it when it is first read."""
@@ -169,6 +175,10 @@ class SyncBase(Configured):
                 raise AssertionError(effect)
 
 
+def _closed() -> Fault:
+    return Fault("closed", "prepare", "the client is closed")
+
+
 def _abandon(answer: Answer | None) -> None:
     if answer is not None:
         answer.abort()
@@ -213,9 +223,8 @@ def _warn_if_in_loop() -> None:
         return
     import asyncio
 
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    # `get_running_loop` would raise at every call that is made where it should be.
+    if asyncio._get_running_loop() is None:
         return
     _warned = True
     frame = sys._getframe(2)
