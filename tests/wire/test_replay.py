@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -255,6 +256,20 @@ def test_an_exception_is_one(name: str) -> None:
     else:
         assert plan is None
         assert ((case.method, case.path) in ROUTES) is (reason == STRANGE)
+
+
+@pytest.mark.parametrize("stored", ["blobs/post-ok", "blobs/post-again"])
+def test_a_recorded_blob_is_uploaded(colour: Colour, tmp_path: Path, stored: str) -> None:
+    """Asked for first, then sent under the digest the server knows it by."""
+    case, path = ALL[stored], tmp_path / "blob"
+    path.write_bytes(case.content or b"")
+    missing = ALL["blobs/head-missing"]
+    colour_client = colour.client(recorded(missing), recorded(case))
+
+    digest = colour.do(colour_client.create_blob(path))
+    assert case.path == f"/api/blobs/{digest}"
+    assert [sent.request.method for sent in colour.script.sent] == ["HEAD", "POST"]
+    assert colour.script.sent[1].body == case.content
 
 
 def test_every_class_of_error_is_recorded() -> None:
