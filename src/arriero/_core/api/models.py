@@ -146,12 +146,12 @@ def create(
 def _licences(value: object) -> str | list[str] | None:
     if value is None or isinstance(value, str):
         return value
-    made = list(cast("Sequence[object]", value)) if isinstance(value, list | tuple) else [None]
+    kind = type(value).__name__
+    is_many = isinstance(value, list | tuple)
+    made: list[Any] = list(cast("Sequence[Any]", value)) if is_many else [None]
     if not all(isinstance(text, str) for text in made):
-        raise RequestError(
-            f"create: license is a text or a list of texts, not {type(value).__name__}"
-        )
-    return cast("list[str]", made)
+        raise RequestError(f"create: license is a text or a list of texts, not {kind}")
+    return made
 
 
 def _digests(files: Mapping[str, str] | None, what: str) -> dict[str, str] | None:
@@ -279,7 +279,8 @@ def create_blob(
 
 
 def _path(value: object) -> str:
-    path = fspath(cast("PathLike[str]", value)) if isinstance(value, PathLike) else value
+    kind = type(value).__name__
+    path: object = fspath(cast("PathLike[str]", value)) if hasattr(value, "__fspath__") else value
     if not isinstance(path, str):
-        raise RequestError(f"create_blob: a path is due, not {type(value).__name__}")
+        raise RequestError(f"create_blob: a path is due, not {kind}")
     return path
