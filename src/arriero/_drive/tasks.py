@@ -214,22 +214,22 @@ def _file_bytes(path: str) -> bytes:
 
 
 async def _body(answer: AsyncAnswer, until: float | None) -> bytes:
-    deadline = asyncio.timeout_at(until)
+    watch = _Watch(asyncio.get_running_loop(), answer)
+    watch.start(until)
     try:
-        async with deadline:
-            data = await answer.read()
-            more = await answer.read() if data else b""
-            if not more:
-                return data
-            parts = [data]
-            while more:
-                parts.append(more)
-                more = await answer.read()
-            return b"".join(parts)
-    except TimeoutError as error:
-        if not deadline.expired():
-            raise
-        raise Fault("timeout", "body", "the answer did not end in time") from error
+        data = await answer.read()
+        more = await answer.read() if data else b""
+        if not more:
+            return data
+        parts = [data]
+        while more:
+            parts.append(more)
+            more = await answer.read()
+        return b"".join(parts)
+    except Fault as fault:
+        raise watch.fault or fault from fault.__cause__
+    finally:
+        watch.stop()
 
 
 class PendingCall(collections.abc.Coroutine[Any, Any, T]):

@@ -514,11 +514,11 @@ def _defaults(cls: type[Record]) -> dict[str, Any]:
 
 
 def _plain(value: Any, how: _Dump) -> Any:
-    if value is None or isinstance(value, str | float):
+    if value is None or isinstance(value, (str, float)):
         return value
     if isinstance(value, Record):
         return value._dump(how)
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):  # the ABC is slow to ask
         mapping = cast("Mapping[Any, Any]", value)
         return {key: _plain(item, how) for key, item in mapping.items()}
     if isinstance(value, list | tuple):

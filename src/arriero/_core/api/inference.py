@@ -153,16 +153,18 @@ def _messages_to_wire(messages: Sequence[Any], slots: list[ImageSlot]) -> list[B
     return [_message_to_wire(message, index, slots) for index, message in enumerate(messages)]
 
 
+def _has_get(message: object) -> bool:
+    # Asking the ABC takes ten times as long.
+    return type(message) is dict or isinstance(message, (Record, Mapping))
+
+
 def _message_to_wire(message: Any, index: int, slots: list[ImageSlot]) -> Body:
-    if not isinstance(message, Mapping | Record) and not hasattr(message, "model_dump"):
+    has_get = _has_get(message)
+    if not has_get and not hasattr(message, "model_dump"):
         raise RequestError(
             f"chat: messages[{index}] is a dict or a Message, not {type(message).__name__}"
         )
-    images: Any = (
-        cast("Any", message).get("images")
-        if isinstance(message, Mapping | Record)
-        else (getattr(message, "images", None))
-    )
+    images: Any = message.get("images") if has_get else getattr(message, "images", None)
     if not images:
         return cast("Body", to_wire(message))
     if isinstance(message, Mapping):
