@@ -56,7 +56,7 @@ def wire(text: object) -> bytes:
         (429, "slow down", RateLimited),
         (499, "request canceled", StatusError),
         (500, "model runner has unexpectedly stopped", ServerError),
-        (500, "the input length exceeds the context length", ServerError),
+        (500, "the input length exceeds the context length", ContextOverflow),
         (501, "This server does not support embeddings", ServerError),
         (502, "cloud unreachable", ServerError),
         (503, BUSY, ServerBusy),
@@ -71,7 +71,7 @@ def test_status_and_text_choose_the_class(status: int, text: str, cls: type[Stat
     assert type(error) is cls
     assert (error.error, error.status_code, error.status) == (text, status, status)
     assert str(error) == f"{text} (status code: {status})"
-    assert error.retryable is (status in (429, 503))
+    assert error.retryable is (status in (429, 502, 503, 504))
 
 
 @pytest.mark.parametrize(

@@ -307,10 +307,10 @@ OUTCOMES = {
     "BadRequest": 29,
     "CapabilityError": 13,
     "ConnectionLost": 4,
-    "ContextOverflow": 7,
+    "ContextOverflow": 8,
     "ModelNotFound": 9,
     "ServerBusy": 4,
-    "ServerError": 21,
+    "ServerError": 20,
     "StreamFailed": 17,
     "StreamIncomplete": 3,
 }

@@ -29,6 +29,10 @@ from arriero.errors import (
 _MAX_TEXT = 4096
 """Longest part of an error body that goes into a message: an HTML page helps nobody."""
 
+_PASSING = frozenset({429, 502, 503, 504})
+"""Statuses that pass by themselves: too many calls, a full queue, a server behind a proxy that
+is just starting."""
+
 _OVERFLOWS = (
     "exceeds the context length",
     "longer than the context length",
@@ -47,6 +51,7 @@ def error_of_reply(status: int, headers: Mapping[str, str], body: bytes) -> Stat
     error.body = decoded
     error.detail_type = engine_type
     error.retry_after_s = _retry_after_s(headers)
+    error.retryable = status in _PASSING
     if isinstance(decoded, dict):
         url = cast("dict[str, Any]", decoded).get("signin_url")
         error.signin_url = url if isinstance(url, str) else None
@@ -107,7 +112,8 @@ def _unwrapped(text: str) -> tuple[str, str | None]:
 
 def _class_of(status: int, text: str, engine_type: str | None) -> type[StatusError]:
     if engine_type == "exceed_context_size_error" or (
-        status == 400 and any(part in text for part in _OVERFLOWS)
+        # /api/embeddings says the same with 500.
+        status in (400, 500) and any(part in text for part in _OVERFLOWS)
     ):
         return ContextOverflow
     if status == 400:
