@@ -7,7 +7,6 @@ is measured against this.
 from __future__ import annotations
 
 import asyncio
-import binascii
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -60,9 +59,9 @@ class Embed(msgspec.Struct):
 
 
 class Vector(msgspec.Struct):
-    """A vector in base64."""
+    """A vector in base64, which msgspec decodes faster than `binascii`."""
 
-    embedding: str
+    embedding: bytes
 
 
 class Vectors(msgspec.Struct):
@@ -251,7 +250,7 @@ def embed_array(url: str, _: AsyncExitStack) -> Job:
             )
             answer = pool.request("POST", f"{url}/v1/embeddings", body=body, headers=_HEADERS)
             found = _VECTORS.decode(answer.data).data
-            joined = b"".join([binascii.a2b_base64(vector.embedding) for vector in found])
+            joined = b"".join([vector.embedding for vector in found])
             made += len(np.frombuffer(joined, "<f4").reshape(len(found), -1)) == len(TEXTS)
         return made
 

@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import base64
 import builtins
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 
-from arriero._core.api.embed import EncodedVectors
+from arriero._core.api.embed import EncodedVectors, embed_encoded
 from arriero._core.arrays import array_of
+from arriero._core.http import Head
 from arriero.errors import MissingExtra, ProtocolError
 from arriero.types.embed import EmbedResponse
 
 
 def encoded(*rows: list[float]) -> EncodedVectors:
     """Give vectors as `/v1/embeddings` sends them."""
-    return EncodedVectors(
-        data=[
-            {"embedding": base64.b64encode(np.array(row, "<f4").tobytes()).decode()} for row in rows
-        ]
-    )
+    texts = [base64.b64encode(np.array(row, "<f4").tobytes()).decode() for row in rows]
+    return decoded([{"object": "embedding", "embedding": text} for text in texts])
+
+
+def decoded(data: list[Any]) -> EncodedVectors:
+    """Decode an answer of `/v1/embeddings`."""
+    answer = json.dumps({"object": "list", "data": data}).encode()
+    made = embed_encoded("m", ["a"]).whole
+    assert made is not None
+    vectors = made(Head(200, {}), answer)
+    assert vectors is not None
+    return vectors
 
 
 @pytest.mark.parametrize(
     "vectors",
     [
         encoded([1, 2, 3], [4, 5, 6]),
-        EncodedVectors(data=[{"embedding": [1, 2, 3]}, {"embedding": [4.0, 5.0, 6.0]}]),
+        decoded([{"embedding": [1, 2, 3]}, {"embedding": [4.0, 5.0, 6.0]}]),
         EmbedResponse(embeddings=[[1, 2, 3], [4, 5, 6]]),
     ],
 )
@@ -47,16 +56,22 @@ def test_vectors_become_rows(vectors: Any) -> None:
         encoded([1, 2]),
         encoded([1, 2], [3, 4], [5, 6]),
         encoded([1, 2, 3], [4, 5, 6, 7, 8]),
-        EncodedVectors(data=[{"embedding": "AAAA"}, {"embedding": "AAAA"}]),
-        EncodedVectors(data=[{"embedding": "A"}, {"embedding": "A"}]),
+        decoded([{"embedding": "AAAA"}, {"embedding": "AAAA"}]),
         EmbedResponse(embeddings=[[1, 2], [1]]),
         EmbedResponse(),
     ],
 )
 def test_what_makes_no_array_is_refused(vectors: Any) -> None:
-    """Too few or many vectors, unequal lengths and broken base64 are never an array."""
+    """Too few or many vectors, unequal lengths and parts of floats are never an array."""
     with pytest.raises(ProtocolError):
         array_of(vectors, 2)
+
+
+@pytest.mark.parametrize("text", ["A", "A===", "AA*A"])
+def test_broken_base64_is_refused(text: str) -> None:
+    """What is no base64 is an answer that cannot be read."""
+    with pytest.raises(ProtocolError, match="base64"):
+        decoded([{"embedding": text}])
 
 
 def test_numpy_is_asked_for_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from typing import TYPE_CHECKING
 
 from arriero._core.api.embed import EncodedVectors
@@ -37,12 +36,13 @@ def array_of(vectors: EncodedVectors | EmbedResponse, count: int) -> NDArray[flo
         rows = [
             np.array(item.embedding, dtype="<f4").tobytes()
             if isinstance(item.embedding, list)
-            else binascii.a2b_base64(item.embedding)
+            else item.embedding
             for item in vectors.data
         ]
         if any(len(row) != len(rows[0]) for row in rows):
             raise ValueError("they differ in length")
-        # A copy, so that the caller may write to it.
-        return np.frombuffer(b"".join(rows), dtype="<f4").astype(np.float32).reshape(count, -1)
+        joined = bytearray().join(rows)  # no bytes, so that the caller may write to the array
+        flat = np.frombuffer(joined, dtype="<f4").astype(np.float32, copy=False)
+        return flat.reshape(count, -1)
     except ValueError as cause:
         raise ProtocolError(f"the vectors make no array: {cause}") from cause

@@ -73,7 +73,7 @@ def test_vectors_are_asked_for_as_bytes() -> None:
     )
     op.send(head())
     made = returned(op, b'{"object":"list","data":[{"embedding":"AAAA","index":0}],"model":"m"}')
-    assert made.data[0].embedding == "AAAA"
+    assert made.data[0].embedding == bytes(3)
 
 
 def test_a_server_without_the_route_is_told_apart_from_one_without_the_model() -> None:

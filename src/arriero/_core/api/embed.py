@@ -34,8 +34,9 @@ _EMBEDDINGS = RecordDecoder(EmbeddingsResponse)
 class EncodedVector(Record):
     """One vector of `/v1/embeddings`."""
 
-    embedding: str | list[float] = ""
-    """Base64 of little-endian 32-bit floats; numbers from servers that know no other way."""
+    embedding: bytes | list[float] = b""
+    """Little-endian 32-bit floats, base64 on the wire; numbers from servers that know no
+    other way."""
     index: int = 0
     object: str | None = None
 
