@@ -64,11 +64,12 @@ class CorpusServer:
                     if header.startswith(b"content-length:"):
                         size = int(header.partition(b":")[2])
                 self.heard.append(lines.read(size))
-                assert self.case is not None
-                connection.sendall(head_of(self.case))
-                for piece in framed(self.case):
+                case = self.case  # the next one may be set before this one is all sent
+                assert case is not None
+                connection.sendall(head_of(case))
+                for piece in framed(case):
                     connection.sendall(piece)
-                if self.case.ended != "clean":
+                if case.ended != "clean":
                     return
 
 
