@@ -125,6 +125,17 @@ class _ResponseFacade(OpenAi):
                 }
             )
         calls = openai_calls(message)
+        if message["content"] or not calls:
+            part = {"type": "output_text", "text": message["content"]}
+            output.append(
+                {
+                    "id": self.item_id,
+                    "type": "message",
+                    "status": "completed",
+                    "role": "assistant",
+                    "content": [part | {"annotations": [], "logprobs": []}],
+                }
+            )
         for at, call in enumerate(calls):
             output.append(
                 {
@@ -134,17 +145,6 @@ class _ResponseFacade(OpenAi):
                     "call_id": call["id"],
                     "name": call["function"]["name"],
                     "arguments": call["function"]["arguments"],
-                }
-            )
-        if not calls:
-            part = {"type": "output_text", "text": message["content"]}
-            output.append(
-                {
-                    "id": self.item_id,
-                    "type": "message",
-                    "status": "completed",
-                    "role": "assistant",
-                    "content": [part | {"annotations": [], "logprobs": []}],
                 }
             )
         return output

@@ -38,7 +38,8 @@ class ResponseEvents:
     _thinking: str = ""
     _reasoning_id: str = ""
     _reasoning_done: bool = False
-    _message_open: bool = False
+    _message_begun: bool = False
+    _message_done: bool = False
     _calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def of_record(
@@ -49,13 +50,13 @@ class ResponseEvents:
         yield from self._opening()
         if thinking := message.get("thinking"):
             yield from self._reason(thinking)
-        calls = openai_calls(message)
-        if calls:
+        if message["content"] and not self._calls:
+            yield from self._say(message["content"])
+        if calls := openai_calls(message):
             yield from self._finish_reasoning()
+            yield from self._finish_message()
             for call in calls:
                 yield from self._call(call)
-        elif message["content"] and not self._calls:
-            yield from self._say(message["content"])
         if record["done"]:
             yield from self._complete(usage)
 
@@ -128,8 +129,8 @@ class ResponseEvents:
     def _say(self, text: str) -> Iterable[dict[str, Any]]:
         yield from self._finish_reasoning()
         place = {"item_id": self.item_id, "output_index": self._index, "content_index": 0}
-        if not self._message_open:
-            self._message_open = True
+        if not self._message_begun:
+            self._message_begun = True
             started: dict[str, Any] = {"status": "in_progress", "content": []}
             item = self._message_item() | started
             yield self._event("response.output_item.added", output_index=self._index, item=item)
@@ -137,23 +138,29 @@ class ResponseEvents:
         self._text += text
         yield self._event("response.output_text.delta", delta=text, logprobs=[], **place)
 
+    def _finish_message(self) -> Iterable[dict[str, Any]]:
+        if not self._message_begun or self._message_done:
+            return
+        self._message_done = True
+        place = {"item_id": self.item_id, "output_index": self._index, "content_index": 0}
+        yield self._event("response.output_text.done", text=self._text, logprobs=[], **place)
+        yield self._event("response.content_part.done", part=self._part(), **place)
+        item = self._message_item()
+        yield self._event("response.output_item.done", output_index=self._index, item=item)
+        self._index += 1
+
     def _complete(self, usage: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
         yield from self._finish_reasoning()
-        if self._message_open and not self._calls:
-            place = {"item_id": self.item_id, "output_index": self._index, "content_index": 0}
-            yield self._event("response.output_text.done", text=self._text, logprobs=[], **place)
-            yield self._event("response.content_part.done", part=self._part(), **place)
-            item = self._message_item()
-            yield self._event("response.output_item.done", output_index=self._index, item=item)
+        yield from self._finish_message()
         answer = self.frame_of("completed", self._output(), usage)
         answer["completed_at"] = int(time.time())
         yield self._event("response.completed", response=answer)
 
     def _output(self) -> list[dict[str, Any]]:
         output = [self._reasoning_item()] if self._reasoning_id else []
-        if self._calls:
-            return [*output, *self._calls]
-        return [*output, self._message_item()] if self._message_open else output
+        if self._message_begun:
+            output.append(self._message_item())
+        return [*output, *self._calls]
 
     def _reasoning_item(self) -> dict[str, Any]:
         return {
