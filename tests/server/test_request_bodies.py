@@ -48,11 +48,12 @@ def test_the_last_of_two_equal_keys_wins() -> None:
     assert read_chat(b'{"model":"a","model":"b"}').model == "b"
 
 
-def test_roles_are_lower_case_and_reasoning_is_dropped() -> None:
-    """Templates inside GGUF files do not get earlier reasoning."""
+def test_roles_are_lower_case_and_reasoning_is_kept() -> None:
+    """Go templates get earlier reasoning."""
     request = chat(messages=[{"role": "USER", "content": "hi", "thinking": "hm"}, None])
 
     assert [message.role for message in request.messages] == ["user", ""]
+    assert request.messages[0].thinking == "hm"
 
 
 def test_image_line_breaks_are_skipped() -> None:

@@ -50,6 +50,15 @@ def serve(
     num_parallel: Annotated[
         int, typer.Option(metavar="N", help="Requests one model runs at once.")
     ] = 4,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            envvar="OLLAMA_MODELS",
+            help="Where created models are kept, in Ollama's layout; Ollama's own folder will"
+            " do. Without it they go when the server ends.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no line per request.")] = False,
 ) -> None:
     """Serve models over Ollama's protocol until Ctrl-C.
@@ -71,6 +80,8 @@ def serve(
     def ready(url: str) -> None:
         console.print(f"Serving Ollama's protocol at [bold]{url}[/bold]  (Ctrl-C stops)")
         console.print(f"Models: {', '.join(names)}")
+        if store:
+            console.print(f"Store: {store}", markup=False)
         if not models:
             console.print(f"Note: {_MINI_NOTE}.")
         if chatty:
@@ -89,6 +100,7 @@ def serve(
         num_parallel=num_parallel,
         on_ready=ready,
         on_request=_silent if quiet else answered,
+        store=store or None,
     )
     console.print("Stopped.")
 

@@ -24,10 +24,13 @@ from .guard import (
     is_local_host,
 )
 from .inference import House
+from .keeping import blobs, copy, create, delete
 from .listing import ps, root, show, status, tags, version
 from .router import Route, Router
 from .scheduler import LoadEngine, Scheduler
 from .settings import Scheduling
+from .store import Store
+from .stored_models import StoreCatalogue
 from .v1 import ROUTES
 
 VERSION = "0.33.0"
@@ -74,8 +77,11 @@ class Application:
         check_host: bool = True,
         origins: Sequence[str] = (),
         on_request: Callable[[RequestLine], None] | None = None,
+        store: Store | None = None,
     ) -> None:
-        self._house = House(catalogue, Scheduler(scheduling, load), VERSION)
+        store = Store() if store is None else store
+        models = StoreCatalogue(store, catalogue)
+        self._house = House(models, Scheduler(scheduling, load), VERSION, store)
         self._work = Work()
         self._router = Router(self._work)
         self._router.add(self._routes())
@@ -102,7 +108,9 @@ class Application:
         self._closed = True
         await self._work.drain(drain_s)
         await self._house.scheduler.close()
+        self._house.builds.close()
         self._house.files.close()
+        self._house.store.close()
 
     def break_off(self) -> None:
         """End every running request now; for use while `close` drains."""
@@ -120,6 +128,9 @@ class Application:
             (_POST, "/api/generate", generate),
             (_POST, "/api/embed", embed),
             (_POST, "/api/embeddings", embeddings),
+            (_POST, "/api/create", create),
+            (_POST, "/api/copy", copy),
+            (("DELETE",), "/api/delete", delete),
             (_POST, "/api/me", me),
             (_POST, "/api/signout", sign_out),
             (("DELETE",), "/api/user/keys/{key}", sign_out),
@@ -129,6 +140,9 @@ class Application:
         )
         for methods, path, endpoint in (*table, *ROUTES):
             yield Route(methods, path, partial(endpoint, self._house))
+        yield Route(
+            ("HEAD", "POST"), "/api/blobs/{digest}", partial(blobs, self._house), in_pieces=True
+        )
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -219,4 +233,5 @@ def load_model(model: Model, plan: LoadPlan) -> Engine:
         template=model.template,
         embedding=model.is_embedding,
         mean_pooling=model.mean_pooling,
+        adapters=model.recipe.adapters,
     )

@@ -45,9 +45,7 @@ Fields: TypeAlias = Mapping[str, tuple[str, Reader]]
 """Key in the body: attribute of the request, and how to read it."""
 
 
-def read_body(
-    body: bytes, struct: str, fields: Fields, *, package: str = "api"
-) -> dict[str, Any]:
+def read_body(body: bytes, struct: str, fields: Fields, *, package: str = "api") -> dict[str, Any]:
     """Read a whole body into attributes; keys that are absent or null are left out.
 
     Args:

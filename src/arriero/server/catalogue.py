@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from os import PathLike
@@ -15,11 +15,18 @@ from typing import Any, Protocol, cast
 
 from ..errors import RequestError
 from .gguf import Gguf, NotGguf, read_gguf
+from .gotemplate import Template, parse, thinking_tags
 from .names import InvalidName, ModelName, parse_name
 from .numbers import parameter_size, shortest_floats
+from .recipe import Recipe, Stored
 
 WEIGHTS_SHA256 = "a321c678b966cb1e5fc2d19c62699f080eab0d4745079c025b817d42a52c0db1"
 """Checksum of the model this package ships; see `tools/mini_model`."""
+
+BARE_TEMPLATE = "{{ .Prompt }}"
+"""The Go template of a model that has none at all."""
+
+_ABILITIES = ("tools", "insert", "thinking")
 
 _POOLING_MEAN = 1
 """llama.h, LLAMA_POOLING_TYPE_MEAN."""
@@ -35,6 +42,8 @@ class Model:
         template: Jinja chat template to use instead of the file's own; None keeps that.
         mean_pooling: Treat the weights as an embedding model that averages over tokens.
         modified_at_ns: When it came to be, in ns since the epoch.
+        recipe: What it has besides weights.
+        stored: Where it comes from, for a model of a store.
     """
 
     name: ModelName
@@ -42,6 +51,8 @@ class Model:
     template: str | None = None
     mean_pooling: bool = False
     modified_at_ns: int = 0
+    recipe: Recipe = field(default_factory=Recipe)
+    stored: Stored | None = None
 
     @cached_property
     def head(self) -> Gguf:
@@ -54,30 +65,73 @@ class Model:
 
     @property
     def is_read(self) -> bool:
-        """Whether `head` is in memory; reading it takes a moment with a large vocabulary."""
-        return "head" in self.__dict__
+        """Whether `capabilities` are known; the head takes a moment with a large vocabulary."""
+        return "capabilities" in self.__dict__
 
     @cached_property
     def chat_template(self) -> str:
-        """The Jinja template in use, or "" if there is none."""
+        """The Jinja template of the weights, or "" if there is none."""
         return self.template if self.template is not None else self.head.chat_template
+
+    @cached_property
+    def go_template(self) -> Template | None:
+        """The Go template that makes prompts, or None if the Jinja template does.
+
+        The Jinja template does where there is no other, or where it can do more. A model with
+        neither gets its prompts as they are.
+
+        Raises:
+            TemplateError: the Go template does not parse.
+
+        Source: Ollama v0.33.0-rc2, server/routes.go and server/images.go Capabilities.
+        """
+        own = self._own_template
+        if own is None:
+            return None if self.chat_template else parse(BARE_TEMPLATE)
+        jinja = _abilities_in_jinja(self.chat_template)
+        return None if jinja > _abilities_in_go(own) else own
+
+    @cached_property
+    def infill_template(self) -> Template | None:
+        """The Go template that fills gaps in texts, or None. Raises `TemplateError`."""
+        own = self._own_template
+        return own if own is not None and "suffix" in own.fields else None
+
+    @cached_property
+    def _own_template(self) -> Template | None:
+        return parse(self.recipe.template) if self.recipe.template else None
 
     @cached_property
     def capabilities(self) -> tuple[str, ...]:
         """What the model can do, in Ollama's words.
 
-        Source: Ollama v0.33.0-rc2, server/images.go Capabilities; the tests on the
-        template are textual there too.
+        Raises:
+            TemplateError: its Go template does not parse.
+
+        Source: Ollama v0.33.0-rc2, server/images.go Capabilities.
         """
         if self.head.of_architecture("pooling_type") is not None:
             return ("embedding",)
-        text = self.chat_template
-        found = ["completion"]
-        if "tools" in text or "tool_call" in text:
-            found.append("tools")
-        if "<think>" in text and "</think>" in text:
-            found.append("thinking")
-        return tuple(found)
+        template = self.go_template
+        if template is None:
+            abilities = _abilities_in_jinja(self.chat_template)
+        else:
+            abilities = _abilities_in_go(template)
+        if self.infill_template is not None:
+            abilities |= {"insert"}
+        return ("completion", *(word for word in _ABILITIES if word in abilities))
+
+    def loads_as(self, other: Model) -> bool:
+        """Whether two models are the same to the engine that loads them."""
+        return self is other or (
+            (self.path, self.template, self.mean_pooling, self.recipe.adapters)
+            == (other.path, other.template, other.mean_pooling, other.recipe.adapters)
+        )
+
+    @property
+    def parent(self) -> str:
+        """Shortest name of the model it was made from, or ""."""
+        return "" if self.stored is None else self.stored.parent
 
     @property
     def is_embedding(self) -> bool:
@@ -91,7 +145,9 @@ class Model:
 
     @cached_property
     def size_bytes(self) -> int:
-        """Size of the file."""
+        """Size of the file, or of everything the model has in a store."""
+        if self.stored is not None:
+            return self.stored.manifest.size_bytes
         return self.path.stat().st_size
 
     @cached_property
@@ -102,7 +158,9 @@ class Model:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the manifest the model would have in a store, 64 hex digits."""
+        """SHA-256 of the manifest the model has, or would have, in a store, 64 hex digits."""
+        if self.stored is not None:
+            return self.stored.digest
         layers: list[dict[str, Any]] = [
             {"mediaType": "application/vnd.ollama.image.model", "digest": self.weights_digest}
         ]
@@ -116,13 +174,14 @@ class Model:
     def details(self, *, with_lengths: bool = False) -> dict[str, Any]:
         """The `details` of tags, ps and show; only tags has the two lengths."""
         family = self.head.architecture
+        config: Mapping[str, Any] = {} if self.stored is None else self.stored.config
         details: dict[str, Any] = {
             "parent_model": "",
             "format": "gguf",
-            "family": family,
-            "families": [family],
-            "parameter_size": parameter_size(self.head.parameter_count),
-            "quantization_level": self.head.quantization,
+            "family": config.get("model_family") or family,
+            "families": config.get("model_families") or [family],
+            "parameter_size": config.get("model_type") or parameter_size(self.head.parameter_count),
+            "quantization_level": config.get("file_type") or self.head.quantization,
         }
         if with_lengths:
             for key in ("context_length", "embedding_length"):
@@ -141,6 +200,23 @@ class Model:
             else:
                 info[key] = shortest_floats([value])[0] if isinstance(value, float) else value
         return dict(sorted(info.items()))
+
+
+def _abilities_in_jinja(text: str) -> frozenset[str]:
+    """The tests are textual in Ollama too."""
+    found: set[str] = set()
+    if "tools" in text or "tool_call" in text:
+        found.add("tools")
+    if "<think>" in text and "</think>" in text:
+        found.add("thinking")
+    return frozenset(found)
+
+
+def _abilities_in_go(template: Template) -> frozenset[str]:
+    found = {"tools"} & template.fields
+    if all(thinking_tags(template)):
+        found.add("thinking")
+    return frozenset(found)
 
 
 class Catalogue(Protocol):

@@ -21,6 +21,7 @@ from .inference import (
     OVERFLOW,
     Answer,
     House,
+    check_renderer,
     check_top_logprobs,
     deltas,
     find_model,
@@ -52,14 +53,16 @@ async def chat(house: House, exchange: Exchange) -> None:
         return
     think, effort = resolve_think(request, model)
     _check_capabilities(request, model)
-    options = typed_options(request.options)
+    options = typed_options(request.options, model)
+    if request.messages:
+        check_renderer(model)
     lease = await open_lease(house, model, request, options, clock)
     try:
         if not request.messages:
             await exchange.reply(chat_record(request.model, Part(), done_reason="load"))
             return
         await lease.enter()
-        messages = [_template_message(message) for message in request.messages]
+        messages = [_template_message(message) for message in with_recipe(request, model)]
         conversation = Conversation(messages, request.tools, think, effort)
         if request.render_only:
             await _render(exchange, request, lease, conversation)
@@ -68,6 +71,14 @@ async def chat(house: House, exchange: Exchange) -> None:
             await answer.send(exchange, stream=request.stream)
     finally:
         lease.release()
+
+
+def with_recipe(request: ChatRequest, model: Model) -> list[Message]:
+    """Put the model's own first messages and system text before those of the request."""
+    own = [Message(one["role"], one["content"]) for one in model.recipe.messages]
+    if model.recipe.system and request.messages[0].role != "system":
+        own.insert(0, Message("system", model.recipe.system))
+    return [*own, *request.messages]
 
 
 def _check_capabilities(request: ChatRequest, model: Model) -> None:

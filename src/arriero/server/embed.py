@@ -39,25 +39,41 @@ async def embed(house: House, exchange: Exchange) -> None:
         request = read_embed(exchange.body)
     except RequestRefused as error:
         raise Refused(400, str(error)) from error
+    vectors, tokens = await unit_vectors(house, request, clock)
+    if not vectors:
+        await exchange.reply({"model": request.model, "embeddings": []})
+        return
+    await exchange.reply(_embed_record(request, vectors, tokens, clock))
+
+
+async def unit_vectors(
+    house: House, request: EmbedRequest, clock: Clock
+) -> tuple[list[Sequence[float]], int]:
+    """One vector per text, as long as asked for, and the tokens read in all.
+
+    Without a text the model is only loaded.
+
+    Raises:
+        Refused: the input is none, or the model gives no vectors.
+    """
     texts = _texts(request.input)
     if not request.model:
         raise Refused(404, "model '' not found")
     model = await find_model(house, request.model, missing=_MISSING)
-    options = typed_options(request.options)
+    options = typed_options(request.options, model)
     plan = house.scheduler.plan(model, options, shift=True)
     lease = await acquire(house, model, plan, request.keep_alive_s)
     clock.loaded()
     try:
         if not texts:
-            await exchange.reply({"model": request.model, "embeddings": []})
-            return
+            return [], 0
         if not model.is_embedding:
             raise Refused(501, _NO_EMBEDDINGS)
         await lease.enter()
         vectors, tokens = await _vectors(lease, texts, truncate=request.truncate)
     finally:
         lease.release()
-    await exchange.reply(_embed_record(request, vectors, tokens, clock))
+    return [_cut(vector, request.dimensions) for vector in vectors], tokens
 
 
 async def embeddings(house: House, exchange: Exchange) -> None:
@@ -69,7 +85,7 @@ async def embeddings(house: House, exchange: Exchange) -> None:
     if not request.model:
         raise Refused(400, "model is required")
     model = await _find_exactly(house, request.model)
-    options = typed_options(request.options)
+    options = typed_options(request.options, model)
     plan = house.scheduler.plan(model, options, shift=True)
     lease = await acquire(house, model, plan, request.keep_alive_s)
     try:
@@ -139,7 +155,7 @@ def _embed_record(
 ) -> dict[str, Any]:
     record: dict[str, Any] = {
         "model": request.model,
-        "embeddings": [shortest_floats(_cut(vector, request.dimensions)) for vector in vectors],
+        "embeddings": [shortest_floats(vector) for vector in vectors],
         "total_duration": clock.elapsed_ns(),
         "load_duration": clock.load_ns,
     }

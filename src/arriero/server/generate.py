@@ -20,6 +20,7 @@ from .inference import (
     OVERFLOW,
     Answer,
     House,
+    check_renderer,
     check_top_logprobs,
     deltas,
     find_model,
@@ -62,7 +63,9 @@ async def generate(house: House, exchange: Exchange) -> None:
         await exchange.reply(generate_record(request.model, Part(), done_reason="unload"))
         return
     think, effort = _checked(request, model)
-    options = typed_options(request.options)
+    options = typed_options(request.options, model)
+    if request.prompt and not request.raw:
+        check_renderer(model)
     lease = await open_lease(house, model, request, options, clock)
     try:
         if not request.prompt:
@@ -71,7 +74,7 @@ async def generate(house: House, exchange: Exchange) -> None:
         try:
             sampling = sampling_of(request, options, lease.plan, least_tokens=None)
             await lease.enter()
-            prompt = await _prompt(request, lease, think=think, effort=effort)
+            prompt = await _prompt(request, model, lease, think=think, effort=effort)
         except EngineError as error:
             raise Refused(error.status, error.text) from error
         if request.render_only:
@@ -96,7 +99,7 @@ def _checked(request: GenerateRequest, model: Model) -> tuple[bool, str | None]:
 
 
 async def _prompt(
-    request: GenerateRequest, lease: Lease, *, think: bool, effort: str | None
+    request: GenerateRequest, model: Model, lease: Lease, *, think: bool, effort: str | None
 ) -> str:
     if request.images:
         raise EngineError(400, _NO_IMAGES)
@@ -111,8 +114,10 @@ async def _prompt(
             raise Refused(400, str(error)) from error
     else:
         messages: list[Mapping[str, Any]] = []
-        if request.system:
-            messages.append({"role": "system", "content": request.system})
+        if system := request.system or model.recipe.system:
+            messages.append({"role": "system", "content": system})
+        if not request.context:
+            messages.extend(model.recipe.messages)
         messages.append({"role": "user", "content": request.prompt})
         conversation = Conversation(messages, (), think, effort)
         text = await lease.run(partial(lease.engine.render, conversation))

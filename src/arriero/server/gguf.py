@@ -115,13 +115,14 @@ def read_gguf(path: Path) -> Gguf:
 
 
 def write_variant(
-    source: Path, changes: Mapping[str, str | int], write: Callable[[bytes], object]
+    source: Path, changes: Mapping[str, str | int | None], write: Callable[[bytes], object]
 ) -> None:
     """Write a file anew with other values for some keys; the tensors stay as they are.
 
     Args:
         source: The file.
-        changes: Keys and values, whole numbers below 2**32 or texts; new keys are added.
+        changes: Keys and values, whole numbers below 2**32 or texts; new keys are added, and
+            None leaves a key out.
         write: Takes the new file piece by piece.
 
     Raises:
@@ -136,7 +137,7 @@ def write_variant(
 
 
 def _write_variant(
-    file: BinaryIO, changes: Mapping[str, str | int], write: Callable[[bytes], object]
+    file: BinaryIO, changes: Mapping[str, str | int | None], write: Callable[[bytes], object]
 ) -> None:
     version, tensor_count, key_count = _counts(file)
     alignment = _ALIGNMENT
@@ -150,7 +151,7 @@ def _write_variant(
         if key not in changes:
             file.seek(begin)
             pairs.append(file.read(end - begin))
-    pairs.extend(_pair(key, value) for key, value in changes.items())
+    pairs.extend(_pair(key, value) for key, value in changes.items() if value is not None)
     begin = file.tell()
     for _ in range(tensor_count):
         _tensor(file)

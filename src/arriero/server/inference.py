@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from . import gojson
-from .catalogue import Catalogue, Model
+from .catalogue import Model
 from .engines.engine import Delta, EngineError, Finish, LoadPlan, Sampling
 from .exchange import JSON_STREAM_ERROR, Exchange, Refused
 from .generation import Generate, Generation
 from .gguf import NotGguf
+from .gotemplate import TemplateError
 from .names import ConflictingSource, InvalidName, parse_name, split_source
 from .options import OptionError, Options, parse_options
 from .requests import Think
 from .scheduler import Busy, Lease, Scheduler, ShuttingDown
+from .store import Store
+from .stored_models import StoreCatalogue
 from .wire import Clock, Part
 from .workers import Workers
 
@@ -37,13 +40,17 @@ class House:
         catalogue: The models.
         scheduler: Loads them.
         version: Version of the protocol.
+        store: Where models are made, copied and deleted.
         files: For what reads files: heads and digests take time with large ones.
+        builds: For what writes to the store, so that lists need not wait for it.
     """
 
-    catalogue: Catalogue
+    catalogue: StoreCatalogue
     scheduler: Scheduler
     version: str
+    store: Store
     files: Workers = field(default_factory=lambda: Workers(1, "arriero-files"))
+    builds: Workers = field(default_factory=lambda: Workers(2, "arriero-builds"))
 
 
 class InferenceRequest(Protocol):
@@ -93,10 +100,17 @@ async def find_model(house: House, text: str, *, missing: str = "model '{}' not 
         raise Refused(404, missing.format(text))
     if not model.is_read:
         try:
-            await house.files.submit(lambda: model.head)
-        except (OSError, NotGguf) as error:
+            await house.files.submit(lambda: model.capabilities)
+        except (OSError, NotGguf, TemplateError) as error:
             raise Refused(500, f"{name.shortest}: {error}") from error
     return model
+
+
+def check_renderer(model: Model) -> None:
+    """Refuse a model that wants a formatter which is part of Ollama. Raises `Refused`."""
+    renderer = "" if model.stored is None else model.stored.config.get("renderer", "")
+    if renderer:
+        raise Refused(500, f'unknown renderer "{renderer}"')
 
 
 def check_top_logprobs(request: InferenceRequest) -> None:
@@ -120,10 +134,15 @@ def resolve_think(request: InferenceRequest, model: Model) -> tuple[bool, str | 
     return bool(request.think), request.think if isinstance(request.think, str) else None
 
 
-def typed_options(raw: Mapping[str, Any] | None) -> Options:
-    """Check the options. Wrong types are a 500, as from Ollama. Raises `Refused`."""
+def typed_options(raw: Mapping[str, Any] | None, model: Model) -> Options:
+    """Check the options of a request over those of the model.
+
+    Raises:
+        Refused: 500 for a wrong type, as from Ollama.
+    """
+    asked = {name: value for name, value in (raw or {}).items() if value is not None}
     try:
-        return parse_options(raw)
+        return parse_options({**model.recipe.parameters, **asked})
     except OptionError as error:
         raise Refused(500, str(error)) from error
 

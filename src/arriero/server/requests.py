@@ -37,10 +37,16 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a chat."""
+    """One message of a chat.
+
+    Attributes:
+        thinking: Earlier reasoning; templates inside GGUF files do not get it, nor do they
+            from Ollama.
+    """
 
     role: str
     content: str = ""
+    thinking: str = ""
     images: Sequence[str] = ()
     tool_calls: Sequence[Mapping[str, Any]] = ()
     tool_name: str = ""
@@ -195,8 +201,6 @@ def _messages(value: Any, place: Place) -> list[Message]:
 def _message(value: Any, place: Place) -> Message:
     raw = {} if value is None else read_map(value, place, "api.Message")
     fields = read_object(raw, place, _MESSAGE)
-    # Earlier reasoning is not replayed to templates inside GGUF files; Ollama drops it too.
-    fields.pop("thinking", None)
     fields["role"] = fields.get("role", "").lower()
     return Message(**fields)
 

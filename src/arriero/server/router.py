@@ -78,9 +78,7 @@ class Router:
             allow = (("Allow", ", ".join(route.methods)),)
             await _plain(scope, send, 405, "405 method not allowed", allow)
             return
-        await self.work.run(
-            route.handler, scope, receive, send, parts, in_pieces=route.in_pieces
-        )
+        await self.work.run(route.handler, scope, receive, send, parts, in_pieces=route.in_pieces)
 
 
 def _clean(path: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from os import PathLike
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self, TypeAlias
 
@@ -20,6 +21,7 @@ from .app import Application, RequestLine, load_model
 from .catalogue import catalogue_of
 from .durations import InvalidDuration, parse_keep_alive
 from .settings import Scheduling
+from .store import Store, StoreError
 
 Models: TypeAlias = Mapping[str, str | PathLike[str]] | Iterable[str | PathLike[str]] | None
 """Names and GGUF files, GGUF files alone, or None for the models of this package."""
@@ -41,6 +43,7 @@ def create_app(
     check_host: bool = True,
     origins: Sequence[str] = (),
     on_request: Callable[[RequestLine], None] | None = None,
+    store: str | PathLike[str] | None = None,
 ) -> Application:
     """Build the ASGI application, to be served by a server of your own.
 
@@ -55,6 +58,8 @@ def create_app(
         check_host: Refuse requests whose Host header does not name this machine.
         origins: Origins of web pages allowed besides those on this machine.
         on_request: Called on the event loop after each request; must not block.
+        store: Folder of the models that are created, in Ollama's layout; may be the one Ollama
+            uses. None means a private one that goes with the application.
 
     Raises:
         RequestError: an argument makes no sense, or a model's file cannot be read.
@@ -73,6 +78,7 @@ def create_app(
         check_host=check_host,
         origins=origins,
         on_request=on_request,
+        store=_open_store(store),
     )
 
 
@@ -88,6 +94,7 @@ def serve(
     context_length: int = 4096,
     origins: Sequence[str] = (),
     on_request: Callable[[RequestLine], None] | None = None,
+    store: str | PathLike[str] | None = None,
 ) -> Server:
     """Start a server in the background of this program; it is ready when this returns.
 
@@ -107,6 +114,8 @@ def serve(
         context_length: Tokens of context where a request names none.
         origins: Origins of web pages allowed besides those on this machine.
         on_request: Called on the server's thread after each request; must not block.
+        store: Folder of the models that are created, in Ollama's layout; may be the one Ollama
+            uses. None means a private one that goes with the server.
 
     Raises:
         MissingExtra: the extra ``server`` is not installed.
@@ -124,6 +133,7 @@ def serve(
         check_host=_is_loopback(host),
         origins=origins,
         on_request=on_request,
+        store=store,
     )
     return Server(app, _listen(host, port))
 
@@ -217,6 +227,7 @@ def run(
     drain_s: float = 10.0,
     on_ready: Callable[[str], None] | None = None,
     on_request: Callable[[RequestLine], None] | None = None,
+    store: str | PathLike[str] | None = None,
 ) -> None:
     """Serve in the foreground until Ctrl-C or SIGTERM.
 
@@ -237,6 +248,7 @@ def run(
         on_ready: Called with the URL once the server listens.
         on_request: Called after each request; None writes a line to the log
             ``arriero.server``.
+        store: See `create_app`.
 
     Raises:
         MissingExtra: the extra ``server`` is not installed.
@@ -254,6 +266,7 @@ def run(
         check_host=_is_loopback(host),
         origins=origins,
         on_request=on_request or log_request,
+        store=store,
     )
     listener = _listen(host, port)
     with listener:
@@ -317,6 +330,20 @@ def require_extra() -> None:
             raise MissingExtra(
                 f"the embedded server needs {package}: pip install 'arriero[server]'"
             )
+
+
+def _open_store(path: str | PathLike[str] | None) -> Store | None:
+    if path is None:
+        return None
+    folder = Path(path).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise RequestError(f"store: {folder} is not a folder")
+    store = Store(folder)
+    try:
+        store.clean()
+    except StoreError as cause:
+        raise RequestError(f"store: {folder} cannot be used: {cause}") from cause
+    return store
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -264,7 +264,7 @@ class Scheduler:
 
     def _usable(self, model: Model, plan: LoadPlan) -> _Runner | None:
         runner = self._runners.get(model.name.folded)
-        if runner is None or runner.leaving or runner.model is not model:
+        if runner is None or runner.leaving or not runner.model.loads_as(model):
             return None
         return runner if runner.plan == plan else None
 

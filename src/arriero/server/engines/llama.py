@@ -69,6 +69,7 @@ def load_llama(
     template: str | None = None,
     embedding: bool = False,
     mean_pooling: bool = False,
+    adapters: Sequence[Path] = (),
 ) -> LlamaEngine:
     """Load a GGUF file. Blocks, and holds the interpreter lock while llama.cpp reads it.
 
@@ -78,6 +79,7 @@ def load_llama(
         template: Jinja chat template to use instead of the file's own.
         embedding: Load for vectors instead of text.
         mean_pooling: Average over tokens where the file names no pooling.
+        adapters: LoRA files to load on top.
 
     Raises:
         MissingExtra: `xllamacpp` is not installed.
@@ -110,6 +112,10 @@ def load_llama(
     _apply_plan(params, plan, xllamacpp)
     if template is not None:
         params.chat_template = template
+    if adapters:
+        params.lora_adapters = [
+            xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0) for adapter in adapters
+        ]
     if embedding:
         params.embedding = True
         params.n_parallel = 1

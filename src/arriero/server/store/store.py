@@ -232,10 +232,15 @@ class Store:
             return True
 
     def collect(self, digests: Iterable[str]) -> None:
-        """Remove those of these blobs that no manifest needs."""
-        if self._root is not None:
+        """Remove those of these blobs that no manifest needs, unless the store is busy."""
+        if self._root is None:
+            return
+        try:
             with self._locked(shared=False):
                 self._remove_unused(digests)
+        except StoreError as error:
+            # The next start finds them again.
+            _log.warning("unused blobs stay: %s", error)
 
     def clean(self, *, prune: bool = True) -> None:
         """Do what a server does with a store when it starts.
@@ -340,6 +345,10 @@ class Upload:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Drop it unless it was finished."""
+        self.discard()
+
+    def discard(self) -> None:
         """Drop it unless it was finished."""
         self._draft.discard()
 

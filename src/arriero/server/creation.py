@@ -1,0 +1,381 @@
+"""Build a model in the store. Everything here blocks.
+
+Source: Ollama v0.33.0-rc2, server/create.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from . import gojson
+from .catalogue import Model
+from .gguf import Gguf, NotGguf, read_gguf, write_variant
+from .gotemplate import TemplateError, parse
+from .names import ConflictingSource, InvalidName, ModelName, parse_name, split_source
+from .numbers import parameter_size
+from .recipe import parameters_of
+from .store import CorruptManifest, Layer, Manifest, Store, StoreError, layer_of
+from .store import manifests as kinds
+from .store.manifests import decode_config, encode_config, encoded
+from .store_requests import CreateRequest
+from .stored_models import StoreCatalogue
+
+_QUANTIZE_FROM = ("F16", "BF16", "F32")
+_QUANTIZE_TO = {
+    "F32": "F32",
+    "F16": "F16",
+    "BF16": "BF16",
+    "Q4_K_S": "Q4_K_S",
+    "Q4_K_M": "Q4_K_M",
+    "Q4_K": "Q4_K_M",
+    "Q8_0": "Q8_0",
+}
+_INFO_TEXTS = {
+    "model_family": "model_family",
+    "base_name": "base_name",
+    "quantization_level": "file_type",
+    "parameter_size": "model_type",
+}
+_INFO_NUMBERS = ("context_length", "embedding_length")
+
+Emit: TypeAlias = Callable[[str], object]
+"""Takes the status of a progress record."""
+
+
+class CreateFailed(Exception):
+    """The model cannot be made.
+
+    Attributes:
+        status: HTTP status, if nothing has been sent yet.
+        text: What to tell the caller.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(status, text)
+        self.status = status
+        self.text = text
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A model that takes shape.
+
+    Attributes:
+        layers: Its layers so far.
+        config: Its config so far.
+        new: Digests that were not in the store before.
+    """
+
+    layers: list[Layer] = field(default_factory=list[Layer])
+    config: dict[str, Any] = field(default_factory=dict[str, Any])
+    new: set[str] = field(default_factory=set[str])
+
+    def drop(self, media_type: str) -> None:
+        self.layers = [layer for layer in self.layers if layer.media_type != media_type]
+
+    def add(self, store: Store, media_type: str, data: bytes) -> None:
+        layer, is_new = layer_of(store, media_type, data)
+        self.layers.append(layer)
+        if is_new:
+            self.new.add(layer.digest)
+
+
+def create_model(
+    store: Store, catalogue: StoreCatalogue, name: ModelName, request: CreateRequest, emit: Emit
+) -> None:
+    """Make a model and give it its name; an older one of that name goes.
+
+    Args:
+        store: Where.
+        catalogue: Where the model it is made from is looked up.
+        name: Its name.
+        request: What it is made of.
+        emit: Told what happens, as in Ollama.
+
+    Raises:
+        CreateFailed: the request cannot be met.
+        StoreError: the store cannot be read or written.
+    """
+    unused: frozenset[str] = frozenset()
+    with store.adding():
+        draft = _base(store, catalogue, request, emit)
+        _quantize(request, draft)
+        _add_adapters(store, request, draft, emit)
+        _add_texts(store, request, draft)
+        _describe(request, draft)
+        config, _ = layer_of(store, kinds.CONFIG, encode_config(draft.config))
+        for layer in draft.layers:
+            kind = "creating new" if layer.digest in draft.new else "using existing"
+            emit(f"{kind} layer {layer.digest}")
+        emit("writing manifest")
+        before = store.entry(name)
+        if before is not None:
+            try:
+                unused = store.read(before)[0].digests
+            except CorruptManifest:
+                unused = frozenset()
+        store.write(name, Manifest(config, tuple(draft.layers)))
+    if unused:
+        store.collect(unused)
+    emit("success")
+
+
+def copy_given(store: Store, model: Model, name: ModelName) -> None:
+    """Put a model the server was given into the store. Raises `StoreError`, `CreateFailed`."""
+    with store.adding():
+        draft = _imported(store, model)
+        config, _ = layer_of(store, kinds.CONFIG, encode_config(draft.config))
+        store.write(name, Manifest(config, tuple(draft.layers)))
+
+
+def _base(store: Store, catalogue: StoreCatalogue, request: CreateRequest, emit: Emit) -> _Draft:
+    if request.remote_host:
+        raise CreateFailed(403, "ollama cloud is disabled: remote model is unavailable")
+    if request.draft_files:
+        raise CreateFailed(400, "draft models are not supported by this server")
+    if request.source:
+        return _from_model(store, catalogue, request.source.strip(), emit)
+    if request.files is not None:
+        draft = _from_files(store, request.files, emit)
+        emit("verifying conversion")
+        return draft
+    raise CreateFailed(400, "neither 'from' or 'files' was specified")
+
+
+def _from_model(store: Store, catalogue: StoreCatalogue, text: str, emit: Emit) -> _Draft:
+    try:
+        base, source = split_source(text)
+        name = parse_name(base)
+    except ConflictingSource as error:
+        raise CreateFailed(400, str(error)) from error
+    except InvalidName as error:
+        raise CreateFailed(400, "invalid model name") from error
+    if source == "cloud":
+        raise CreateFailed(403, "ollama cloud is disabled: remote model is unavailable")
+    entry = store.entry(name)
+    if entry is not None:
+        manifest, _ = store.read(entry)
+        config = decode_config(store.read_blob(manifest.config.digest))
+        parent = entry.name.shortest
+        return _Draft([replace(layer, parent=parent) for layer in manifest.layers], config)
+    given = catalogue.given(name)
+    if given is None:
+        emit("pulling manifest")
+        raise CreateFailed(
+            500, f"pull model manifest: file does not exist (this server pulls nothing): {text}"
+        )
+    draft = _imported(store, given)
+    draft.layers = [replace(layer, parent=given.name.shortest) for layer in draft.layers]
+    return draft
+
+
+def _imported(store: Store, model: Model) -> _Draft:
+    """Take over the weights of a model the server was given.
+
+    What such a model has besides its file has no layer in Ollama's layout, so it goes into
+    the file.
+    """
+    changes: dict[str, str | int | None] = {}
+    if model.template is not None:
+        changes["tokenizer.chat_template"] = model.template
+    if model.mean_pooling:
+        key = f"{model.head.architecture}.pooling_type"
+        changes[key] = model.head.metadata[key]
+    try:
+        if changes:
+            with store.upload() as upload:
+                write_variant(model.path, changes, upload.write)
+                digest = upload.finish()
+            is_new = True
+        else:
+            digest, is_new = store.add_file(model.path)
+        head = model.head
+    except (OSError, NotGguf) as error:
+        raise CreateFailed(500, f"{model.name.shortest}: {error}") from error
+    draft = _Draft([_weights(store, kinds.MODEL, digest)], _config_of(head))
+    if is_new:
+        draft.new.add(digest)
+    return draft
+
+
+def _from_files(store: Store, files: Mapping[str, str], emit: Emit) -> _Draft:
+    if any(name.endswith(".safetensors") for name in files):
+        raise CreateFailed(400, "safetensors models are not supported by this server, use GGUF")
+    if not any(name.endswith(".gguf") or _is_gguf(store, files[name]) for name in files):
+        raise CreateFailed(400, "unknown type")
+    draft = _Draft()
+    for digest in files.values():
+        emit("parsing GGUF")
+        layer, head = _gguf_layer(store, digest)
+        draft.layers.append(layer)
+        if layer.media_type == kinds.MODEL:
+            draft.config = _config_of(head)
+    if len(_of_type(draft.layers, kinds.MODEL)) > 1:
+        raise CreateFailed(400, "models split into several GGUF files are not supported here")
+    return draft
+
+
+def _gguf_layer(store: Store, digest: str) -> tuple[Layer, Gguf]:
+    """Read a GGUF file in the store and tell what it is for. Raises `StoreError`."""
+    path = store.blob_path(digest)
+    if not store.has_blob(digest):
+        # Says which file is missing, as Go's open does.
+        store.read_blob(digest)
+    try:
+        head = read_gguf(path)
+    except NotGguf as error:
+        if _is_gguf(store, digest):
+            raise CreateFailed(500, f"failed to validate GGUF: {error}") from error
+        raise CreateFailed(400, "supplied file was not in GGUF format") from error
+    if head.metadata.get("general.type") == "adapter":
+        return _weights(store, kinds.ADAPTER, digest), head
+    kind = kinds.PROJECTOR if head.architecture == "clip" else kinds.MODEL
+    return _weights(store, kind, digest), head
+
+
+def _weights(store: Store, media_type: str, digest: str) -> Layer:
+    path = store.blob_path(digest)
+    return Layer(media_type, f"sha256:{path.name[7:]}", path.stat().st_size)
+
+
+def _is_gguf(store: Store, digest: str) -> bool:
+    try:
+        with store.blob_path(digest).open("rb") as file:
+            return file.read(4) == b"GGUF"
+    except (OSError, StoreError):
+        return False
+
+
+def _config_of(head: Gguf) -> dict[str, Any]:
+    return {
+        "model_format": "gguf",
+        "model_family": head.architecture,
+        "model_families": [head.architecture],
+        "model_type": parameter_size(head.parameter_count),
+        "file_type": head.quantization,
+    }
+
+
+def _quantize(request: CreateRequest, draft: _Draft) -> None:
+    if not request.quantize:
+        return
+    wanted = request.quantize.upper()
+    if wanted not in _QUANTIZE_TO:
+        raise CreateFailed(
+            500,
+            f"unsupported quantization type {wanted} - "
+            "supported types are F32, F16, Q4_K_S, Q4_K_M, Q8_0",
+        )
+    present = str(draft.config.get("file_type"))
+    if present not in _QUANTIZE_FROM:
+        raise CreateFailed(500, "quantization is only supported for F16, BF16 and F32 models")
+    if present != _QUANTIZE_TO[wanted]:
+        raise CreateFailed(
+            500,
+            f"quantizing {present} to {wanted} is not supported by this server: quantize the "
+            "file with llama.cpp's llama-quantize and create the model from the result",
+        )
+
+
+def _add_adapters(store: Store, request: CreateRequest, draft: _Draft, emit: Emit) -> None:
+    if not request.adapters:
+        return
+    if len(request.adapters) > 1:
+        raise CreateFailed(400, "only one adapter is currently supported")
+    if not _of_type(draft.layers, kinds.MODEL):
+        raise CreateFailed(400, "no base model was found")
+    draft.drop(kinds.ADAPTER)
+    for digest in request.adapters.values():
+        emit("parsing GGUF")
+        layer, _ = _gguf_layer(store, digest)
+        if layer.media_type != kinds.ADAPTER:
+            raise CreateFailed(400, "supplied file is no LoRA adapter in GGUF format")
+        draft.layers.append(layer)
+
+
+def _add_texts(store: Store, request: CreateRequest, draft: _Draft) -> None:
+    if request.template:
+        try:
+            parse(request.template)
+        except TemplateError as error:
+            raise CreateFailed(400, f"template error: {error}") from error
+        draft.drop(kinds.TEMPLATE)
+        draft.drop(kinds.PROMPT)
+        draft.add(store, kinds.TEMPLATE, request.template.encode())
+    if request.system:
+        draft.drop(kinds.SYSTEM)
+        draft.add(store, kinds.SYSTEM, request.system.encode())
+    for text in _licenses(request.license):
+        draft.add(store, kinds.LICENSE, text.encode())
+    if request.parameters:
+        inherited = parameters_of(store, Manifest(Layer("", "", 0), draft.layers))
+        draft.drop(kinds.PARAMETERS)
+        draft.add(store, kinds.PARAMETERS, encoded(as_go_map({**inherited, **request.parameters})))
+    if request.messages:
+        draft.drop(kinds.MESSAGES)
+        draft.add(store, kinds.MESSAGES, encoded(list(request.messages)))
+
+
+def _licenses(given: Any) -> list[str]:
+    if given is None:
+        return []
+    if isinstance(given, str):
+        return [given] if given else []
+    if not gojson.is_list(given):
+        kind = "object" if gojson.is_object(given) else _go_kind(given)
+        raise CreateFailed(500, f"json: cannot unmarshal {kind} into Go value of type []string")
+    for item in given:
+        if not isinstance(item, str):
+            kind = _go_kind(item)
+            raise CreateFailed(500, f"json: cannot unmarshal {kind} into Go value of type string")
+    return given
+
+
+def _go_kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, (int, float)):
+        return "number"
+    return "array" if isinstance(value, list) else "object"
+
+
+def _describe(request: CreateRequest, draft: _Draft) -> None:
+    for key in ("renderer", "parser", "requires"):
+        if value := getattr(request, key):
+            draft.config[key] = value
+    for key, value in request.info.items():
+        if key in _INFO_TEXTS:
+            if not isinstance(value, str):
+                raise CreateFailed(400, f'info field "{key}" must be a string')
+            draft.config[_INFO_TEXTS[key]] = value
+        elif key in _INFO_NUMBERS:
+            draft.config[key] = _info_number(key, value)
+        elif key == "capabilities":
+            if not gojson.is_list(value) or not all(isinstance(item, str) for item in value):
+                raise CreateFailed(400, 'info field "capabilities" must be a list of strings')
+            draft.config[key] = value
+
+
+def _info_number(key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise CreateFailed(400, f'info field "{key}" must be a number')
+    if value < 0 or value != int(value):
+        raise CreateFailed(400, f'info field "{key}" must be a non-negative integer')
+    return int(value)
+
+
+def _of_type(layers: Sequence[Layer], media_type: str) -> list[Layer]:
+    return [layer for layer in layers if layer.media_type == media_type]
+
+
+def as_go_map(value: Any) -> Any:
+    """Sort keys and write whole numbers without a point, as Go prints decoded JSON."""
+    if gojson.is_object(value):
+        return {key: as_go_map(value[key]) for key in sorted(value)}
+    if gojson.is_list(value):
+        return [as_go_map(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        return int(value)
+    return value
