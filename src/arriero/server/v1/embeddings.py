@@ -9,43 +9,41 @@ import base64
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..bodies import Fields, RequestRefused, read_anything, read_body, read_integer, read_text
-from ..embed import embed
+from ..embed import unit_vectors
 from ..exchange import Exchange
 from ..inference import House
-from .facade import OpenAi, forward, read_request
+from ..numbers import shortest_floats
+from ..requests import EmbedRequest
+from ..wire import Clock
+from .facade import OpenAi, read_request
 
 
 async def v1_embeddings(house: House, exchange: Exchange) -> None:
     """Give one unit vector per text, as numbers or as bytes. Raises `Refused`."""
     facade = _EmbeddingsFacade(exchange.scope, b"", exchange.send)
     request = read_request(exchange, facade, _read)
-    facade.as_bytes = request.pop("encoding_format", "").lower() == "base64"
-    await forward(house, facade, request, embed)
+    packed: bool = request.pop("encoding_format", "").lower() == "base64"
+    facade.translated = True
+    # Not by way of the other endpoint's record: writing numbers out is what costs here.
+    own = EmbedRequest(**request)
+    vectors, tokens = await unit_vectors(house, own, Clock())
+    form = _bytes_text if packed else shortest_floats
+    rows = [
+        {"object": "embedding", "embedding": form(vector), "index": at}
+        for at, vector in enumerate(vectors)
+    ]
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    await facade.reply({"object": "list", "data": rows, "model": own.model, "usage": usage})
 
 
-@dataclass(slots=True)
 class _EmbeddingsFacade(OpenAi):
-    as_bytes: bool = False
+    __slots__ = ()
 
     def whole(self, record: Mapping[str, Any]) -> Any:
-        tokens = record.get("prompt_eval_count", 0)
-        return {
-            "object": "list",
-            "data": [
-                {
-                    "object": "embedding",
-                    "embedding": _bytes_text(vector) if self.as_bytes else vector,
-                    "index": at,
-                }
-                for at, vector in enumerate(record["embeddings"])
-            ],
-            "model": record["model"],
-            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        }
+        return record
 
 
 def _bytes_text(vector: Sequence[float]) -> str:
