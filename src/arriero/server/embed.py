@@ -60,7 +60,7 @@ async def unit_vectors(
     if not request.model:
         raise Refused(404, "model '' not found")
     model = await find_model(house, request.model, missing=_MISSING)
-    options = typed_options(request.options)
+    options = typed_options(request.options, model)
     plan = house.scheduler.plan(model, options, shift=True)
     lease = await acquire(house, model, plan, request.keep_alive_s)
     clock.loaded()
@@ -85,7 +85,7 @@ async def embeddings(house: House, exchange: Exchange) -> None:
     if not request.model:
         raise Refused(400, "model is required")
     model = await _find_exactly(house, request.model)
-    options = typed_options(request.options)
+    options = typed_options(request.options, model)
     plan = house.scheduler.plan(model, options, shift=True)
     lease = await acquire(house, model, plan, request.keep_alive_s)
     try:
