@@ -168,7 +168,7 @@ class Scheduler:
         mmap = options.given.get("use_mmap")
         return LoadPlan(
             context_length=context,
-            slots=1 if model.is_embedding else self._settings.num_parallel,
+            slots=self._settings.num_parallel if "completion" in model.capabilities else 1,
             batch=options.integer("num_batch"),
             gpu_layers=-1 if gpu_layers is None else gpu_layers,
             threads=options.integer("num_thread") or 0,
