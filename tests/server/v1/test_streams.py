@@ -33,7 +33,9 @@ def events(answer: Answer) -> list[Any]:
     found: list[Any] = []
     for block in answer.body.decode().removesuffix("\n\n").split("\n\n"):
         lines = dict(line.split(": ", 1) for line in block.split("\n"))
-        data = lines["data"] if lines["data"] == "[DONE]" else json.loads(lines["data"])
+        data: Any = lines["data"]
+        if data != "[DONE]":
+            data = json.loads(data)
         assert "event" not in lines or lines["event"] == data["type"]
         found.append(data)
     return found

@@ -128,10 +128,11 @@ def test_calls_and_results_of_openai(asked: Asked) -> None:
 )  # fmt: skip
 def test_efforts(asked: Asked, effort: str | None, think: bool, level: str | None) -> None:
     """OpenAI has more names than Ollama has levels."""
-    body = {"model": "mini-think", "messages": user("hi"), "reasoning_effort": effort}
+    asks: dict[str, Any] = {"model": "mini-think", "messages": user("hi")}
+    body = asks | {"reasoning_effort": effort}
     conversation = asked.ask("/v1/chat/completions", body)[0]
     assert (conversation.think, conversation.effort) == (think, level)
-    body = {"model": "mini-think", "messages": user("hi"), "reasoning": {"effort": effort}}
+    body = asks | {"reasoning": {"effort": effort}}
     conversation = asked.ask("/v1/chat/completions", body)[0]
     assert (conversation.think, conversation.effort) == (think, level)
 
