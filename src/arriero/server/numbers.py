@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def shortest_floats(values: Sequence[float]) -> list[float]:
@@ -13,14 +13,33 @@ def shortest_floats(values: Sequence[float]) -> list[float]:
     their own width, which halves the bytes.
     """
     exact = array("f", values)
-    best = list(exact)
-    # Nine digits always name a 32-bit float; most need eight, few less than seven.
-    for digits in (9, 8, 7, 6):
-        tries = [float(f"{value:.{digits}g}") for value in exact]
-        for at, (want, got) in enumerate(zip(exact, array("f", tries), strict=True)):
-            if want == got:
-                best[at] = tries[at]
+    # Nine digits always name a 32-bit float; most need eight, few less than seven. Writing a
+    # number takes a microsecond, so each is only written again where that can help.
+    best = _written(exact, 8)
+    named = _same(exact, best, range(len(best)))
+    long = sorted(set(range(len(best))) - set(named))
+    for at, number in zip(long, _written([exact[at] for at in long], 9), strict=True):
+        best[at] = number
+    for digits in (7, 6):
+        tries = dict(zip(named, _written([exact[at] for at in named], digits), strict=True))
+        named = _same(exact, tries, named)
+        for at in named:
+            best[at] = tries[at]
     return best
+
+
+def _written(values: Sequence[float], digits: int) -> list[float]:
+    text = f"%.{digits}g " * len(values) % tuple(values)
+    return [float(number) for number in text.split()]
+
+
+def _same(
+    exact: Sequence[float], tries: Sequence[float] | Mapping[int, float], places: Iterable[int]
+) -> list[int]:
+    """Give the places where a try names the same 32-bit float."""
+    at_each = list(places)
+    narrow = array("f", [tries[at] for at in at_each])
+    return [at for at, got in zip(at_each, narrow, strict=True) if exact[at] == got]
 
 
 def widened_floats(values: Sequence[float]) -> list[float]:
