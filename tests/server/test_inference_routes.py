@@ -362,13 +362,16 @@ def test_a_generate_context_continues_the_conversation(ask: Ask) -> None:
     assert second.json["prompt_eval_count"] > first["prompt_eval_count"]
 
 
-def test_a_template_beyond_this_server_is_refused(ask: Ask) -> None:
-    """Better no answer than one to a wrong prompt."""
-    body = {"model": "mini", "prompt": "Hi", "template": "{{ range .Messages }}{{ end }}"}
-    answer = ask("POST", "/api/generate", body)
+def test_a_request_may_bring_its_own_template(ask: Ask) -> None:
+    """In Go's language, whatever the model has."""
+    template = "{{ range .Messages }}[{{ .Role }}]{{ .Content }}{{ end }}"
+    body = {"model": "mini", "prompt": "Hi", "system": "S", "template": template}
+    answer = ask("POST", "/api/generate", {**body, "_debug_render_only": True})
+    assert answer.json["_debug_info"]["rendered_template"] == "[system]S[user]Hi"
 
-    assert answer.status == 400
-    assert "leave template out" in answer.json["error"]
+    broken = ask("POST", "/api/generate", {**body, "template": "{{ len 5 }}"})
+    assert broken.status == 500
+    assert "len" in broken.json["error"]
 
 
 def test_vectors_are_unit_length_and_in_order(ask: Ask) -> None:

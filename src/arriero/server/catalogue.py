@@ -77,8 +77,8 @@ class Model:
     def go_template(self) -> Template | None:
         """The Go template that makes prompts, or None if the Jinja template does.
 
-        The Jinja template does where there is no other, or where it can do more. A model with
-        neither gets its prompts as they are.
+        The Jinja template does where there is no other, or where it can do more. For a model
+        with neither the engine has a template of its own.
 
         Raises:
             TemplateError: the Go template does not parse.
@@ -87,7 +87,7 @@ class Model:
         """
         own = self._own_template
         if own is None:
-            return None if self.chat_template else parse(BARE_TEMPLATE)
+            return None
         jinja = _abilities_in_jinja(self.chat_template)
         return None if jinja > _abilities_in_go(own) else own
 

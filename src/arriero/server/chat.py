@@ -1,7 +1,7 @@
 """``POST /api/chat``.
 
-Source: Ollama v0.33.0-rc2, server/routes.go ChatHandler, the path for templates inside
-GGUF files.
+Source: Ollama v0.33.0-rc2, server/routes.go ChatHandler. Here is the path for templates inside
+GGUF files; the one for Go templates is in `rendered`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .bodies import RequestRefused
 from .catalogue import Model
 from .engines.engine import Conversation, Delta, EngineError, Finish
 from .exchange import Exchange, Refused
+from .gotemplate import Template
 from .inference import (
     OVERFLOW,
     Answer,
@@ -28,9 +29,11 @@ from .inference import (
     open_lease,
     resolve_think,
     sampling_of,
+    think_wish,
     typed_options,
 )
 from .options import Options
+from .rendered import RenderedChat
 from .requests import ChatRequest, Message, read_chat
 from .scheduler import Lease
 from .wire import Clock, Part, chat_record
@@ -62,13 +65,22 @@ async def chat(house: House, exchange: Exchange) -> None:
             await exchange.reply(chat_record(request.model, Part(), done_reason="load"))
             return
         await lease.enter()
-        messages = [_template_message(message) for message in with_recipe(request, model)]
-        conversation = Conversation(messages, request.tools, think, effort)
+        messages = with_recipe(request, model)
+        if model.go_template is not None:
+            wish = think_wish(request, think=think, effort=effort)
+            await _rendered(
+                exchange, request, messages, model.go_template, wish, lease, options, clock
+            )
+            return
+        conversation = Conversation(
+            [_template_message(message) for message in messages], request.tools, think, effort
+        )
         if request.render_only:
             await _render(exchange, request, lease, conversation)
         else:
-            answer = _answer(request, lease, conversation, options, clock)
-            await answer.send(exchange, stream=request.stream)
+            done: list[Finish] = []
+            steps = _steps(request, lease, conversation, options, done)
+            await _answer(request, steps, done, clock).send(exchange, stream=request.stream)
     finally:
         lease.release()
 
@@ -95,23 +107,44 @@ async def _render(
         text = await lease.run(partial(lease.engine.render, conversation))
     except EngineError as error:
         raise Refused(error.status, error.text) from error
+    await _show_prompt(exchange, request, text)
+
+
+async def _show_prompt(exchange: Exchange, request: ChatRequest, text: str) -> None:
     record = chat_record(request.model, Part(), role="")
     await exchange.reply(record | {"_debug_info": {"rendered_template": text}})
 
 
-def _answer(
+async def _rendered(
+    exchange: Exchange,
     request: ChatRequest,
+    messages: Sequence[Message],
+    template: Template,
+    wish: bool | str | None,
     lease: Lease,
-    conversation: Conversation,
     options: Options,
     clock: Clock,
+) -> None:
+    chat = RenderedChat(request, messages, template, wish, lease, options)
+    try:
+        prompt = await chat.prompt()
+    except EngineError as error:
+        raise Refused(error.status, error.text) from error
+    if request.render_only:
+        await _show_prompt(exchange, request, prompt)
+        return
+    done: list[Finish] = []
+    answer = _answer(request, chat.steps(prompt, done), done, clock)
+    await answer.send(exchange, stream=request.stream)
+
+
+def _answer(
+    request: ChatRequest, steps: AsyncGenerator[Delta], done: list[Finish], clock: Clock
 ) -> Answer:
     async def last_of(part: Part, finish: Finish) -> Mapping[str, Any]:
         metrics = clock.metrics(finish)
         return chat_record(request.model, part, done_reason=finish.reason, **metrics)
 
-    done: list[Finish] = []
-    steps = _steps(request, lease, conversation, options, done)
     return Answer(steps, done, partial(chat_record, request.model), last_of)
 
 

@@ -1,50 +1,39 @@
 """``POST /api/generate``.
 
-Source: Ollama v0.33.0-rc2, server/routes.go GenerateHandler, the path for templates inside
-GGUF files: the engine renders, then completes the text as it stands.
+The prompt is rendered, by the engine or with a Go template, then completed as it stands.
+
+Source: Ollama v0.33.0-rc2, server/routes.go GenerateHandler.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from .answer_parsing import ThinkingSplitter, parsed
 from .bodies import RequestRefused
 from .catalogue import Model
-from .engines.engine import Conversation, Delta, EngineError, Finish, LoadPlan, Sampling
+from .completion import NO_IMAGES, Completion
+from .engines.engine import Conversation, EngineError, Finish
 from .exchange import Exchange, Refused
+from .gotemplate import Template, TemplateError, infill_prompt_from, parse
 from .inference import (
-    OVERFLOW,
     Answer,
     House,
     check_renderer,
     check_top_logprobs,
-    deltas,
     find_model,
     open_lease,
     resolve_think,
     sampling_of,
+    think_wish,
     typed_options,
 )
-from .prompt_template import TemplateError, UnsupportedTemplate, fill_template
-from .requests import GenerateRequest, read_generate
+from .rendered import rendered, splitter_for, turns_of
+from .requests import GenerateRequest, Message, read_generate
 from .scheduler import Lease
 from .wire import Clock, Part, generate_record
-
-_NO_IMAGES = (
-    '{"error":{"code":400,"message":"Multimodal data provided, but model does not support '
-    'multimodal requests.","type":"invalid_request_error"}}'
-)
-"""What llama.cpp answers to images on a completion of a text model."""
-
-_TOO_LONG = (
-    "the prompt is longer than the context length currently available to the model; shorten "
-    "the prompt, adjust the context length in settings, or use a model with a longer context "
-    "length"
-)
 
 
 async def generate(house: House, exchange: Exchange) -> None:
@@ -74,14 +63,18 @@ async def generate(house: House, exchange: Exchange) -> None:
         try:
             sampling = sampling_of(request, options, lease.plan, least_tokens=None)
             await lease.enter()
-            prompt = await _prompt(request, model, lease, think=think, effort=effort)
+            template = None if request.raw else _template_of(request, model)
+            wish = think_wish(request, think=think, effort=effort)
+            prompt = await _prompt(request, model, lease, template, wish)
         except EngineError as error:
             raise Refused(error.status, error.text) from error
         if request.render_only:
             record = generate_record(request.model, Part())
             await exchange.reply(record | {"_debug_info": {"rendered_template": prompt}})
             return
-        answer = _Completion(request, lease, prompt, sampling, clock).answer()
+        completion = Completion(lease, prompt, sampling, request.truncate, request.shift)
+        thinking = None if template is None else splitter_for(template, prompt, wish)
+        answer = _answer(request, completion, thinking, clock)
         await answer.send(exchange, stream=request.stream)
     finally:
         lease.release()
@@ -93,93 +86,79 @@ def _checked(request: GenerateRequest, model: Model) -> tuple[bool, str | None]:
     think = resolve_think(request, model)
     if "completion" not in model.capabilities:
         raise Refused(400, f'"{request.model}" does not support generate')
-    if request.suffix:
+    if request.suffix and "insert" not in model.capabilities:
         raise Refused(400, f"{model.name.full} does not support insert")
     return think
 
 
 async def _prompt(
-    request: GenerateRequest, model: Model, lease: Lease, *, think: bool, effort: str | None
+    request: GenerateRequest,
+    model: Model,
+    lease: Lease,
+    template: Template | None,
+    wish: bool | str | None,
 ) -> str:
     if request.images:
-        raise EngineError(400, _NO_IMAGES)
+        raise EngineError(400, NO_IMAGES)
     if request.raw:
         return request.prompt
-    if request.template:
-        try:
-            text = fill_template(request.template, request.system, request.prompt)
-        except TemplateError as error:
-            raise Refused(500, str(error)) from error
-        except UnsupportedTemplate as error:
-            raise Refused(400, str(error)) from error
+    if template is not None and request.suffix:
+        return _gap(template, request, wish)
+    messages: list[Message] = []
+    if system := request.system or model.recipe.system:
+        messages.append(Message("system", system))
+    if not request.context:
+        messages.extend(Message(one["role"], one["content"]) for one in model.recipe.messages)
+    messages.append(Message("user", request.prompt))
+    if template is not None:
+        text = rendered(template, turns_of(messages), (), wish)
     else:
-        messages: list[Mapping[str, Any]] = []
-        if system := request.system or model.recipe.system:
-            messages.append({"role": "system", "content": system})
-        if not request.context:
-            messages.extend(model.recipe.messages)
-        messages.append({"role": "user", "content": request.prompt})
-        conversation = Conversation(messages, (), think, effort)
+        plain = [{"role": one.role, "content": one.content} for one in messages]
+        effort = wish if isinstance(wish, str) else None
+        conversation = Conversation(plain, (), bool(wish), effort)
         text = await lease.run(partial(lease.engine.render, conversation))
     if request.context:
         text = await lease.run(partial(lease.engine.detokenize, request.context)) + text
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class _Completion:
-    """One generation from a rendered prompt."""
+def _gap(template: Template, request: GenerateRequest, wish: bool | str | None) -> str:
+    try:
+        return infill_prompt_from(template, request.prompt, request.suffix, think=wish)
+    except TemplateError as error:
+        raise Refused(500, str(error)) from error
 
-    request: GenerateRequest
-    lease: Lease
-    prompt: str
-    sampling: Sampling
-    clock: Clock
 
-    def answer(self) -> Answer:
-        done: list[Finish] = []
-        written: list[str] = []
-        record_of = partial(generate_record, self.request.model)
-        return Answer(self._steps(done, written), done, record_of, partial(self._last, written))
+def _template_of(request: GenerateRequest, model: Model) -> Template | None:
+    """The Go template that makes the prompt, or None if the engine does. Raises `Refused`."""
+    if request.suffix:
+        return model.infill_template
+    if not request.template:
+        return model.go_template
+    try:
+        return parse(request.template)
+    except TemplateError as error:
+        raise Refused(500, str(error)) from error
 
-    async def _last(self, written: list[str], part: Part, finish: Finish) -> Mapping[str, Any]:
+
+def _answer(
+    request: GenerateRequest,
+    completion: Completion,
+    thinking: ThinkingSplitter | None,
+    clock: Clock,
+) -> Answer:
+    done: list[Finish] = []
+    written: list[str] = []
+    lease = completion.lease
+
+    async def last_of(part: Part, finish: Finish) -> Mapping[str, Any]:
         last: dict[str, Any] = {"done_reason": finish.reason}
-        if not self.request.raw:
-            text = self.prompt + "".join(written)
-            last["context"] = await self.lease.run(partial(self.lease.engine.tokenize, text))
-        last |= self.clock.metrics(finish)
-        return generate_record(self.request.model, part, **last)
+        if not request.raw:
+            text = completion.prompt + "".join(written)
+            last["context"] = await lease.run(partial(lease.engine.tokenize, text))
+        return generate_record(request.model, part, **(last | clock.metrics(finish)))
 
-    async def _steps(self, done: list[Finish], written: list[str]) -> AsyncGenerator[Delta]:
-        """Generate; cut a prompt that is too long and may be cut."""
-        engine = self.lease.engine
-        prompt: str | Sequence[int] = self.prompt
-        for may_cut in (self.request.truncate, False):
-            run = partial(engine.complete, prompt, self.sampling)
-            try:
-                async with aclosing(deltas(self.lease, run, done)) as steps:
-                    async for delta in steps:
-                        written.append(delta.text)
-                        yield delta
-                return
-            except EngineError as error:
-                if not may_cut or error.kind != OVERFLOW:
-                    raise
-            if not self.request.shift:
-                raise EngineError(400, _TOO_LONG)
-            tokens = await self.lease.run(partial(engine.tokenize, self.prompt))
-            prompt = cut_prompt(tokens, self.lease.plan, int(self.sampling.options["num_keep"]))
-
-
-def cut_prompt(tokens: Sequence[int], plan: LoadPlan, keep: int) -> list[int]:
-    """Cut the middle out of a prompt so that about half of the context stays free.
-
-    Args:
-        tokens: The prompt.
-        plan: How the model is loaded.
-        keep: Tokens at the start that stay; negative keeps as many as can be.
-    """
-    longest = plan.context_length
-    kept = min(keep if keep >= 0 else len(tokens), longest - 4)
-    rest = (longest - kept) // 2
-    return [*tokens[:kept], *tokens[len(tokens) - rest :]]
+    steps = completion.steps(done, written)
+    if thinking is not None:
+        steps = parsed(steps, thinking, None)
+    return Answer(steps, done, partial(generate_record, request.model), last_of)

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 from . import gojson
 from .catalogue import Model
-from .engines.engine import Delta, EngineError, Finish, LoadPlan, Sampling
+from .engines.engine import Delta, EngineError, Finish, LoadPlan, Sampling, ToolCall
 from .exchange import JSON_STREAM_ERROR, Exchange, Refused
 from .generation import Generate, Generation
 from .gguf import NotGguf
@@ -132,6 +132,13 @@ def resolve_think(request: InferenceRequest, model: Model) -> tuple[bool, str | 
     if request.think is None:
         return True, None
     return bool(request.think), request.think if isinstance(request.think, str) else None
+
+
+def think_wish(
+    request: InferenceRequest, *, think: bool, effort: str | None
+) -> bool | str | None:
+    """Give what a Go template is told about reasoning; None if nobody said anything."""
+    return (effort or True) if think else request.think
 
 
 def typed_options(raw: Mapping[str, Any] | None, model: Model) -> Options:
@@ -263,7 +270,7 @@ class Answer:
     async def _stream(self, exchange: Exchange) -> None:
         try:
             async for delta in self.steps:
-                part = Part(delta.text, delta.thinking, (), delta.logprobs)
+                part = Part(delta.text, delta.thinking, delta.tool_calls, delta.logprobs)
                 await exchange.write(self.record_of(part))
             finish = self.done[0]
             await exchange.write(await self.last_of(Part(tool_calls=finish.tool_calls), finish))
@@ -278,13 +285,16 @@ class Answer:
         texts: list[str] = []
         thoughts: list[str] = []
         logprobs: list[Mapping[str, Any]] = []
+        calls: list[ToolCall] = []
         try:
             async for delta in self.steps:
                 texts.append(delta.text)
+                calls.extend(delta.tool_calls)
                 thoughts.append(delta.thinking)
                 logprobs.extend(delta.logprobs)
             finish = self.done[0]
-            part = Part("".join(texts), "".join(thoughts), finish.tool_calls, logprobs)
+            calls.extend(finish.tool_calls)
+            part = Part("".join(texts), "".join(thoughts), calls, logprobs)
             await exchange.reply(await self.last_of(part, finish))
         except EngineError as error:
             raise Refused(error.status, error.text) from error

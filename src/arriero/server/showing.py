@@ -59,9 +59,7 @@ def show_record(model: Model, request: ShowRequest) -> dict[str, Any]:
 
 
 def _template(model: Model) -> str:
-    if model.is_embedding:
-        return model.recipe.template or BARE_TEMPLATE
-    if model.go_template is None:
+    if model.go_template is None and model.chat_template and not model.is_embedding:
         return model.chat_template
     return model.recipe.template or BARE_TEMPLATE
 

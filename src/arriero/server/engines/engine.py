@@ -13,6 +13,16 @@ from typing import Any, Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A complete call; `arguments` is decoded JSON, normally an object."""
+
+    id: str
+    index: int
+    name: str
+    arguments: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """What one step of generation added; fields that got nothing are empty.
 
@@ -21,21 +31,13 @@ class Delta:
         thinking: Reasoning, without its tags.
         logprobs: Entries in wire form (`token`, `logprob`, `bytes`, `top_logprobs`), one
             per sampled token.
+        tool_calls: Calls that are complete with this step; engines report theirs at the end.
     """
 
     text: str = ""
     thinking: str = ""
     logprobs: Sequence[Mapping[str, Any]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A complete call; `arguments` is decoded JSON, normally an object."""
-
-    id: str
-    index: int
-    name: str
-    arguments: Any
+    tool_calls: Sequence[ToolCall] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ import msgspec
 from ...errors import MissingExtra
 from .chunks import ChatAnswer, TextAnswer, raise_refusal
 from .engine import Conversation, Emit, EngineError, Finish, LoadPlan, Sampling
+from .schemas import check_schema
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -193,6 +194,7 @@ class LlamaEngine:
         if sampling.top_logprobs is not None:
             request["n_probs"] = max(1, sampling.top_logprobs)
         if sampling.format is not None:
+            check_schema(sampling.format)
             request["json_schema"] = sampling.format
         answer = TextAnswer(emit, sampling)
         with _refusals():
