@@ -92,7 +92,7 @@ def _call_plans(count: int) -> dict[Size, tuple[str, int, int]]:
 
 
 _ROUNDS: dict[Size, int] = {"full": 11, "quick": 3, "smoke": 1}
-_FEW: dict[Size, int] = {"full": 5, "quick": 1, "smoke": 1}
+_FEW: dict[Size, int] = {"full": 3, "quick": 1, "smoke": 1}
 
 _CALL = "chat('bench', [{{'role': 'user', 'content': 'Hi'}}])"
 _FLOOR_CALL = """
@@ -219,8 +219,8 @@ ROWS: tuple[Work | Cold | Memory, ...] = (
         "500 streams at once, async",
         "many_streams",
         {
-            "full": (wire.paced(50_000, 60), 500, 30_000),
-            "quick": (wire.paced(50_000, 10), 500, 5_000),
+            "full": (wire.paced(50_000, 30), 500, 15_000),
+            "quick": (wire.paced(50_000, 5), 500, 2_500),
             "smoke": (wire.paced(1_000, 3), 5, 15),
         },
         "tokens/CPU s",
