@@ -220,7 +220,7 @@ ROWS: tuple[Work | Cold | Memory, ...] = (
         "many_streams",
         {
             "full": (wire.paced(50_000, 30), 500, 15_000),
-            "quick": (wire.paced(50_000, 5), 500, 2_500),
+            "quick": (wire.paced(50_000, 10), 500, 5_000),
             "smoke": (wire.paced(1_000, 3), 5, 15),
         },
         "tokens/CPU s",
