@@ -214,7 +214,7 @@ def tool_tag(template: Template) -> str:
     """Give what a model writes before a call, as its template shows earlier calls."""
     body = _calls_body(template.tree.root)
     text = None if body is None else _first_text(body)
-    tag = (text or "").partition("{")[0].partition("[")[0].strip()
+    tag = (text or "").partition("{")[0].strip()
     return tag or "{"
 
 

@@ -134,9 +134,7 @@ def resolve_think(request: InferenceRequest, model: Model) -> tuple[bool, str | 
     return bool(request.think), request.think if isinstance(request.think, str) else None
 
 
-def think_wish(
-    request: InferenceRequest, *, think: bool, effort: str | None
-) -> bool | str | None:
+def think_wish(request: InferenceRequest, *, think: bool, effort: str | None) -> bool | str | None:
     """Give what a Go template is told about reasoning; None if nobody said anything."""
     return (effort or True) if think else request.think
 
