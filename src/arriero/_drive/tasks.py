@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import collections.abc
 import functools
+import importlib
 import inspect
 import math
 import sys
@@ -74,7 +75,7 @@ class AsyncBase(Configured):
         # Importing aiohttp takes a third of a second, which would block the event loop if
         # it waited for the first call.
         if self._given_client is None and self._setup.httpx_options is None:
-            import arriero._transport.over_aiohttp  # noqa: F401
+            importlib.import_module("arriero._transport.over_aiohttp")
 
     async def __aenter__(self) -> Self:
         return self
