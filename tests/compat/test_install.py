@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import pickle
 import sys
+import warnings
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
@@ -17,6 +18,9 @@ import arriero
 from arriero import compat
 
 from .conftest import run_python
+
+# Other test modules of the same run may have imported the official package.
+pytestmark = pytest.mark.filterwarnings("ignore::arriero.compat.LateInstallWarning")
 
 ABSENT = """
 import sys
@@ -103,6 +107,21 @@ def test_late_install_names_who_keeps_the_official_one(
     with compat.install():
         assert "early_bird" in compat.active().still_official
         assert "early_bird" in str(compat.active())
+
+
+def test_a_refused_late_install_is_undone(
+    official: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where warnings are errors, the official package stays what it was."""
+    early = ModuleType("early_bird")
+    early.Client = official["ollama"].Client  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "early_bird", early)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(compat.LateInstallWarning, match="early_bird"):
+            compat.install()
+    assert sys.modules["ollama"] is official["ollama"]
+    assert not compat.active().is_arriero
 
 
 def test_a_module_removed_from_sys_modules_comes_back_as_ours(shim: ModuleType) -> None:

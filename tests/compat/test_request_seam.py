@@ -228,3 +228,49 @@ def test_an_instrumentor_traces_a_whole_program(embedded: str) -> None:
     assert made["spans"][1]["text"] == made["spans"][2]["text"] == made["texts"][1]
     assert all(span["model"].startswith("mini") for span in made["spans"])
     assert made["spans"][1]["tokens"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("chat", {"model": "m", "messages": [], "tools": [], "stream": False}),
+        ("pull", {"model": "m", "insecure": False, "stream": False}),
+        ("push", {"model": "m", "insecure": False, "stream": False}),
+    ],
+)
+def test_bodies_hold_what_the_official_ones_always_do(
+    shim: ModuleType, scripted: Serve, name: str, expected: dict[str, Any]
+) -> None:
+    """Test doubles compare whole bodies; arriero's own client sends less."""
+    there = scripted(CALLS[name][2])
+    with shim.Client(there.url) as client:
+        getattr(client, name)("m")
+    assert there.last.json == expected
+
+    async def same() -> None:
+        async with shim.AsyncClient(there.url) as client:
+            await getattr(client, name)("m")
+
+    asyncio.run(same())
+    assert there.last.json == expected
+    with arriero.Client(there.url) as client:
+        getattr(client, name)("m")
+    assert there.last.json == {"model": "m", "stream": False}
+
+
+def test_what_is_given_is_not_replaced(shim: ModuleType, scripted: Serve) -> None:
+    """Only what is missing is filled in, and a wrapper's changes stay in its own call."""
+    there = scripted(WHOLE)
+    with shim.Client(there.url) as client:
+        client.chat("m", [{"role": "user", "content": "x"}], tools=[add])
+        assert len(there.last.json["messages"]) == len(there.last.json["tools"]) == 1
+        before = client._request
+
+        def adding(*args: Any, json: Any, **how: Any) -> Any:
+            json["tools"].append({"type": "function"})
+            return before(*args, json=json, **how)
+
+        client._request = adding
+        for _ in range(2):
+            client.chat("m")
+            assert there.last.json["tools"] == [{"type": "function"}]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import io
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -194,10 +197,81 @@ def test_requests_dump_to_what_is_sent(official: Modules, shim: ModuleType) -> N
         assert made == expected, name
 
 
-def test_the_message_of_a_refused_connection_is_known(shim: ModuleType) -> None:
-    """`CONNECTION_ERROR_MESSAGE` is part of the error's text."""
+def test_mappings_in_requests_stay_what_they_are(shim: ModuleType) -> None:
+    """Options and parameters dump without the names that were not given."""
+    made = shim._types.CreateRequest(model="m", parameters={"a": 1}).model_dump()
+    assert made["parameters"] == {"a": 1}
+    assert shim._types.ChatRequest(options={"seed": 1}).model_dump()["options"] == {"seed": 1}
+
+
+def test_the_message_of_a_failed_connection_is_known(shim: ModuleType) -> None:
+    """`CONNECTION_ERROR_MESSAGE` is part of the error's text, and so is what happened."""
     from ollama._client import CONNECTION_ERROR_MESSAGE
 
-    with shim.Client("http://127.0.0.1:1") as client, pytest.raises(ConnectionError) as caught:
-        client.list()
-    assert CONNECTION_ERROR_MESSAGE in str(caught.value)
+    assert CONNECTION_ERROR_MESSAGE.startswith("Failed to connect to Ollama.")
+
+    async def same(*, stream: bool) -> None:
+        async with shim.AsyncClient("127.0.0.1:1") as client:
+            answer = client.chat("m", stream=stream)
+            if stream:
+                answer = anext(await answer)
+            with pytest.raises(ConnectionError) as caught:
+                await answer
+        assert_known(caught.value)
+
+    def assert_known(error: ConnectionError) -> None:
+        assert str(error).count(CONNECTION_ERROR_MESSAGE) == 1
+        assert "POST /api/chat (http://127.0.0.1:1)" in str(error)
+        assert "Connection refused" in str(error)
+
+    with shim.Client("http://127.0.0.1:1") as client:
+        with pytest.raises(ConnectionError) as caught:
+            client.chat("m")
+        assert_known(caught.value)
+        with pytest.raises(ConnectionError) as caught:
+            list(client.chat("m", stream=True))
+        assert_known(caught.value)
+    asyncio.run(same(stream=False))
+    asyncio.run(same(stream=True))
+
+
+def test_images_dump_as_the_text_that_is_sent(shim: ModuleType, tmp_path: Path) -> None:
+    """The shim's read files, as the official class does; arriero's own never do."""
+    (tmp_path / "a.png").write_bytes(b"abc")
+    for value in (b"abc", "YWJj", tmp_path / "a.png", str(tmp_path / "a.png")):
+        image = shim.Image(value=value)
+        assert image.model_dump() == "YWJj"
+        assert image.model_dump_json() == '"YWJj"'
+        message = shim.Message(role="user", images=[image])
+        assert message.model_dump()["images"] == ["YWJj"]
+        request = shim._types.GenerateRequest(model="m", images=[value])
+        assert request.model_dump()["images"] == ["YWJj"]
+    assert arriero.Image(value=tmp_path / "a.png").model_dump() == str(tmp_path / "a.png")
+    assert arriero.Image(value=b"abc").model_dump() == "YWJj"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [("gone.png", "does not exist"), ("/", "is a directory"), ("http://x/y", "URLs")],
+)
+def test_what_is_no_image_does_not_dump(shim: ModuleType, value: str, reason: str) -> None:
+    """As officially, it is a ValueError."""
+    with pytest.raises(ValueError, match=f"(?i){reason}"):
+        shim.Image(value=value).model_dump()
+
+
+def test_an_open_file_is_kept_for_sending(shim: ModuleType) -> None:
+    """Dumping it would use it up."""
+    file = io.BytesIO(b"abc")
+    assert shim.Image(value=file).model_dump() is file
+    assert file.tell() == 0
+
+
+def test_a_web_search_without_a_key_says_so_in_known_words(shim: ModuleType) -> None:
+    """Programs look for them."""
+    text = "Authorization header with Bearer token is required for web"
+    with shim.Client() as client:
+        with pytest.raises(ValueError, match=f"{text} search"):
+            client.web_search("x")
+        with pytest.raises(ValueError, match=f"{text} fetch"):
+            client.web_fetch("http://x")

@@ -54,6 +54,23 @@ def test_closing_the_client_closes_it(shim: ModuleType) -> None:
     assert asyncio.run(same())
 
 
+def test_one_that_is_made_after_closing_is_closed(shim: ModuleType) -> None:
+    """In both colours, and outside the event loop too."""
+    client = shim.Client()
+    client.close()
+    assert client._client.is_closed
+
+    async def same() -> Any:
+        client = shim.AsyncClient()
+        await client.close()
+        assert client._client.is_closed
+        other = shim.AsyncClient()
+        await other.close()
+        return other
+
+    assert asyncio.run(same())._client.is_closed
+
+
 def test_a_client_that_never_made_one_closes(shim: ModuleType) -> None:
     """There is nothing to close, and httpx is not needed."""
     shim.Client().close()
@@ -114,6 +131,16 @@ def test_a_client_put_there_is_used(shim: ModuleType) -> None:
 
     assert asyncio.run(same()).models == []
     assert asked == ["http://far/api/tags", "http://near:1/api/tags"]
+
+
+def test_one_that_is_put_into_an_unused_default_client_is_used(shim: ModuleType) -> None:
+    """The default client reads its settings late; that does not undo it."""
+    mock = httpx.MockTransport(lambda request: httpx.Response(200, json={"models": []}))
+    with httpx.Client(transport=mock, base_url="http://far") as own:
+        shim._client._client = own
+        assert shim._client._client is own
+        assert shim.list().models == []
+        assert shim._client.host == "http://far:80"
 
 
 def test_arguments_of_httpx_reach_it(shim: ModuleType) -> None:

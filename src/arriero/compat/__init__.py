@@ -106,7 +106,11 @@ def install(*, metadata: bool = False) -> Installation:
             sys.meta_path.insert(0, _finder)
             for name in FILL:
                 importlib.import_module(name)
-            _warn_of_late(_holders())
+            try:
+                _warn_of_late(_holders())
+            except LateInstallWarning:  # where warnings are errors, nothing is left half done
+                uninstall()
+                raise
         _finder.has_metadata = _finder.has_metadata or (metadata and official_version() is None)
         importlib.invalidate_caches()
     return _installation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from arriero._async.client import AsyncClient as OurAsyncClient
 from arriero._core.calls import Call
@@ -15,8 +15,28 @@ from arriero._drive.configured import Configured
 from arriero._drive.tasks import AsyncStream
 from arriero._drive.threads import Stream, _warn_if_in_loop
 from arriero._sync.client import Client as OurClient
-from arriero.compat.seam import arguments_of, call_of, load_images
+from arriero.compat.seam import arguments_of, call_of, filled, load_images
 from arriero.compat.view import View
+from arriero.errors import ConnectFailed
+
+if TYPE_CHECKING:
+    from arriero._core.effects import Operation
+    from arriero._transport.interface import AbortHandle, Answer, AsyncAnswer
+
+T = TypeVar("T")
+
+CONNECTION_ERROR_MESSAGE = (
+    "Failed to connect to Ollama. Please check that Ollama is downloaded, running and accessible."
+    " https://ollama.com/download"
+)
+"""Part of the text of every `ConnectFailed` here; programs look for it."""
+
+
+def _recognisable(error: ConnectFailed) -> None:
+    """Put the text that programs look for into an error, beside what happened."""
+    reason = str(error.args[0]) if error.args else ""
+    if CONNECTION_ERROR_MESSAGE not in reason:
+        error.args = (f"{CONNECTION_ERROR_MESSAGE} ({reason})",)
 
 
 class BaseClient(Configured):
@@ -37,16 +57,20 @@ class BaseClient(Configured):
             return self._given_client
         if self._view is None:
             self._view = View(self._httpx_class, self._arguments, self._setup)
+            if self._closed:
+                self._view.close_unused()
         return self._view.client
 
     @_client.setter
     def _client(self, client: Any) -> None:
+        # First, because a default client that was never used configures itself here.
+        target = self._target
         self._given_client = client
         self._view = None
         self._forget_transport()
         url = str(getattr(client, "base_url", ""))
         if url:
-            self._target = dataclasses.replace(self._target, base=parse_host(url))
+            self._target = dataclasses.replace(target, base=parse_host(url))
 
     def _forget_transport(self) -> None:
         raise NotImplementedError
@@ -60,15 +84,26 @@ class Client(BaseClient, OurClient):
     """`arriero.Client` with ``_request`` and ``_client``."""
 
     def _forget_transport(self) -> None:
-        transport, self._transport = self._transport, None
+        # Not set to None, which is what a closed client has.
+        transport = self.__dict__.pop("_transport", None)
         if transport is not None:
             transport.close()
 
     def _run(self, call: Call[Any]) -> Any:
         if "asyncio" in sys.modules:
             _warn_if_in_loop()
+        call = filled(call)
         args, keywords = arguments_of(self._drive(load_images(call)) if call.slots else call)
         return self._request(*args, **keywords)
+
+    def _perform(
+        self, operation: Operation[T], handle: AbortHandle | None
+    ) -> tuple[T, Answer | None]:
+        try:
+            return super()._perform(operation, handle)
+        except ConnectFailed as error:
+            _recognisable(error)
+            raise
 
     def _request(self, cls: Any, *args: Any, stream: bool = False, **kwargs: Any) -> Any:
         """Make a call: what `chat` and the others end in, and what instrumentation wraps.
@@ -102,10 +137,18 @@ class AsyncClient(BaseClient, OurAsyncClient):
             transport.discard()
 
     async def _run(self, call: Call[Any]) -> Any:
+        call = filled(call)
         if call.slots:
             call = await self._drive(load_images(call))
         args, keywords = arguments_of(call)
         return await self._request(*args, **keywords)
+
+    async def _perform(self, operation: Operation[T]) -> tuple[T, AsyncAnswer | None]:
+        try:
+            return await super()._perform(operation)
+        except ConnectFailed as error:
+            _recognisable(error)
+            raise
 
     async def _request(self, cls: Any, *args: Any, stream: bool = False, **kwargs: Any) -> Any:
         """As `Client._request`; awaited, it gives an `AsyncStream` for a stream."""

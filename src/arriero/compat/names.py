@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from arriero._core.host import parse_host
-from arriero.compat import client, requests
-from arriero.compat.client import AsyncClient, Client, DefaultClient
+from arriero.compat import client, image, requests
+from arriero.compat.client import (
+    CONNECTION_ERROR_MESSAGE,
+    AsyncClient,
+    Client,
+    DefaultClient,
+)
+from arriero.compat.image import Image
 from arriero.errors import RequestError, ResponseError
 from arriero.schema import convert_function_to_tool
-from arriero.types import chat, embed, image, models, options, service, tool
+from arriero.types import chat, embed, models, options, service, tool
 from arriero.types.chat import Message
-from arriero.types.image import Image
 from arriero.types.record import Record
 from arriero.types.tool import Tool
 
 SURFACE = "0.6.3"
 """The release of the `ollama` package whose surface this is."""
-
-CONNECTION_ERROR_MESSAGE = os.strerror(errno.ECONNREFUSED)
-"""Part of the text of the `ConnectFailed` that a refused connection gives."""
 
 _FUNCTIONS = (
     "generate",
@@ -158,9 +158,9 @@ _HELPERS: tuple[Callable[..., Any], ...] = (
 
 def _found(names: Sequence[str]) -> dict[str, Any]:
     places: tuple[ModuleType, ...] = (
+        image,  # first: `chat` has arriero's own
         chat,
         embed,
-        image,
         models,
         options,
         service,

@@ -10,10 +10,9 @@ from typing import Any
 
 import msgspec
 
-from arriero._core.images import image_to_wire
+from arriero.compat.image import dumped
 from arriero.schema import tools_to_wire
 from arriero.types.chat import Message
-from arriero.types.options import Options
 from arriero.types.record import Record
 
 
@@ -28,13 +27,8 @@ class Request(Record):
         holders: list[dict[str, Any]] = [made, *(made.get("messages") or ())]
         for holder in holders:
             if holder.get("images"):
-                holder["images"] = [_image(image) for image in holder["images"]]
+                holder["images"] = [dumped(image) for image in holder["images"]]
         return made
-
-
-def _image(value: Any) -> Any:
-    made = image_to_wire(value, where="images")
-    return made if isinstance(made, str) else value
 
 
 class BaseRequest(Request):
@@ -52,7 +46,7 @@ class BaseStreamableRequest(BaseRequest):
 class BaseGenerateRequest(BaseStreamableRequest):
     """What chat and generate requests share."""
 
-    options: Mapping[str, Any] | Options | None = None
+    options: Any = None
     format: Any = None
     keep_alive: float | str | None = None
 
@@ -94,7 +88,7 @@ class EmbedRequest(BaseRequest):
 
     input: str | Sequence[str] = ""
     truncate: bool | None = None
-    options: Mapping[str, Any] | Options | None = None
+    options: Any = None
     keep_alive: float | str | None = None
     dimensions: int | None = None
 
@@ -103,7 +97,7 @@ class EmbeddingsRequest(BaseRequest):
     """Body of ``POST /api/embeddings``."""
 
     prompt: str | None = None
-    options: Mapping[str, Any] | Options | None = None
+    options: Any = None
     keep_alive: float | str | None = None
 
 
@@ -129,7 +123,7 @@ class CreateRequest(BaseStreamableRequest):
     template: str | None = None
     license: str | Sequence[str] | None = None
     system: str | None = None
-    parameters: Mapping[str, Any] | Options | None = None
+    parameters: Any = None
     messages: Sequence[Mapping[str, Any] | Message] | None = None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -31,6 +32,24 @@ from arriero.types.record import Record, to_wire
 
 _TAKEN = {"content", "headers", "params", "timeout"}
 """Arguments of ``httpx.Client.request`` that `_request` takes besides ``json``."""
+
+_ALWAYS_SENT: Mapping[str, Mapping[str, Any]] = {
+    "/api/chat": {"messages": [], "tools": []},
+    "/api/pull": {"insecure": False},
+    "/api/push": {"insecure": False},
+}
+"""What the `ollama` client sends in every request to a path. To a server it says nothing, but
+test doubles written for that client compare whole bodies."""
+
+
+def filled(call: Call[Any]) -> Call[Any]:
+    """Give `call` with what the `ollama` client would send besides."""
+    always, body = _ALWAYS_SENT.get(call.path), call.body
+    if always is None or body is None:
+        return call
+    # Copies, because a wrapper may change the lists.
+    missing = {name: copy(value) for name, value in always.items() if name not in body}
+    return dataclasses.replace(call, body={**body, **missing}) if missing else call
 
 
 class CallPath(str):

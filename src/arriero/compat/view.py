@@ -8,6 +8,7 @@ counts for the calls that follow.
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from typing import Any
 
 from arriero._core.host import parse_host
@@ -34,6 +35,17 @@ class View:
     def _state(self) -> tuple[str, dict[str, str], Any]:
         client = self.client
         return str(client.base_url), dict(client.headers), client.timeout
+
+    def close_unused(self) -> None:
+        """Close the client, which has sent nothing: for a view of a closed client."""
+        closing = self.client.aclose() if hasattr(self.client, "aclose") else self.client.close()
+        if closing is None:
+            return
+        # Without a connection nothing is waited for; without an event loop, httpx complains
+        # after it has marked the client as closed.
+        with suppress(StopIteration, RuntimeError):
+            closing.send(None)
+        closing.close()
 
     def applied(self, target: Target) -> Target:
         """Give `target` with what was changed on the client since the last time."""

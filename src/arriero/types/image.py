@@ -19,6 +19,10 @@ class Image(Record):
         shown = repr(value) if isinstance(value, Path) else type(value).__name__
         return f"Image({shown})"
 
+    def model_dump(self, **how: Any) -> Any:
+        """Give what stands for the image in the dump of a message: a text, not a mapping."""
+        return self._dump(how)
+
     def _dump(self, how: Any) -> Any:
         """Give bytes as base64, as they are sent; a path stays one: nothing is read here."""
         value = self.value

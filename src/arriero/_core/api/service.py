@@ -91,7 +91,8 @@ def _web(
 ) -> Call[Any]:
     if not api_key:
         raise RequestError(
-            f"{name} asks ollama.com, which needs a key: set OLLAMA_API_KEY in the environment"
+            f"{name} asks ollama.com: Authorization header with Bearer token is required for"
+            f" {name.replace('_', ' ')}; set OLLAMA_API_KEY in the environment"
         )
     return Call(
         "POST",
