@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
@@ -101,6 +102,8 @@ def serve(
         on_ready=ready,
         on_request=_silent if quiet else answered,
         store=store or None,
+        # As Ollama reads it: anything but these words means yes.
+        prune_store=os.environ.get("OLLAMA_NOPRUNE", "").lower() in ("", "0", "f", "false"),
     )
     console.print("Stopped.")
 

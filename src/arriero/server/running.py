@@ -44,6 +44,7 @@ def create_app(
     origins: Sequence[str] = (),
     on_request: Callable[[RequestLine], None] | None = None,
     store: str | PathLike[str] | None = None,
+    prune_store: bool = True,
 ) -> Application:
     """Build the ASGI application, to be served by a server of your own.
 
@@ -60,6 +61,8 @@ def create_app(
         on_request: Called on the event loop after each request; must not block.
         store: Folder of the models that are created, in Ollama's layout; may be the one Ollama
             uses. None means a private one that goes with the application.
+        prune_store: Remove blobs of the store that no model needs and that are older than an
+            hour, as Ollama does when it starts.
 
     Raises:
         RequestError: an argument makes no sense, or a model's file cannot be read.
@@ -78,7 +81,7 @@ def create_app(
         check_host=check_host,
         origins=origins,
         on_request=on_request,
-        store=_open_store(store),
+        store=_open_store(store, prune=prune_store),
     )
 
 
@@ -95,6 +98,7 @@ def serve(
     origins: Sequence[str] = (),
     on_request: Callable[[RequestLine], None] | None = None,
     store: str | PathLike[str] | None = None,
+    prune_store: bool = True,
 ) -> Server:
     """Start a server in the background of this program; it is ready when this returns.
 
@@ -116,6 +120,7 @@ def serve(
         on_request: Called on the server's thread after each request; must not block.
         store: Folder of the models that are created, in Ollama's layout; may be the one Ollama
             uses. None means a private one that goes with the server.
+        prune_store: Remove old blobs of the store that no model needs; see `create_app`.
 
     Raises:
         MissingExtra: the extra ``server`` is not installed.
@@ -134,6 +139,7 @@ def serve(
         origins=origins,
         on_request=on_request,
         store=store,
+        prune_store=prune_store,
     )
     return Server(app, _listen(host, port))
 
@@ -228,6 +234,7 @@ def run(
     on_ready: Callable[[str], None] | None = None,
     on_request: Callable[[RequestLine], None] | None = None,
     store: str | PathLike[str] | None = None,
+    prune_store: bool = True,
 ) -> None:
     """Serve in the foreground until Ctrl-C or SIGTERM.
 
@@ -248,7 +255,8 @@ def run(
         on_ready: Called with the URL once the server listens.
         on_request: Called after each request; None writes a line to the log
             ``arriero.server``.
-        store: See `create_app`.
+        store: See `create_app`, as the one after it.
+        prune_store: Remove old blobs of the store that no model needs.
 
     Raises:
         MissingExtra: the extra ``server`` is not installed.
@@ -267,6 +275,7 @@ def run(
         origins=origins,
         on_request=on_request or log_request,
         store=store,
+        prune_store=prune_store,
     )
     listener = _listen(host, port)
     with listener:
@@ -332,7 +341,7 @@ def require_extra() -> None:
             )
 
 
-def _open_store(path: str | PathLike[str] | None) -> Store | None:
+def _open_store(path: str | PathLike[str] | None, *, prune: bool) -> Store | None:
     if path is None:
         return None
     folder = Path(path).expanduser().absolute()
@@ -340,7 +349,7 @@ def _open_store(path: str | PathLike[str] | None) -> Store | None:
         raise RequestError(f"store: {folder} is not a folder")
     store = Store(folder)
     try:
-        store.clean()
+        store.clean(prune=prune)
     except StoreError as cause:
         raise RequestError(f"store: {folder} cannot be used: {cause}") from cause
     return store

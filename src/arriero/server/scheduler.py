@@ -266,7 +266,11 @@ class Scheduler:
         runner = self._runners.get(model.name.folded)
         if runner is None or runner.leaving or not runner.model.loads_as(model):
             return None
-        return runner if runner.plan == plan else None
+        if runner.plan != plan:
+            return None
+        # The same weights may have got another recipe since.
+        runner.model = model
+        return runner
 
     def _lease(self, runner: _Runner, keep_alive_s: float | None) -> Lease:
         if runner.timer is not None:

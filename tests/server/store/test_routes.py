@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import logging
+import os
 import struct
 import tempfile
 import time
@@ -440,3 +441,14 @@ def test_a_store_must_be_a_folder(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(RequestError, match="is not a folder"):
         serve(store=path)
+
+
+@pytest.mark.parametrize("prune", [True, False])
+def test_old_blobs_nobody_needs_go_at_the_start_unless_told(tmp_path: Path, *, prune: bool) -> None:
+    """As Ollama's do."""
+    store = Store(tmp_path)
+    digest, _ = store.add_blob(b"old")
+    then_s = time.time() - 4000
+    os.utime(store.blob_path(digest), (then_s, then_s))
+    with serve(store=tmp_path, prune_store=prune):
+        assert store.has_blob(digest) is not prune

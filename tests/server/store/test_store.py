@@ -302,6 +302,19 @@ def test_foreign_files_are_neither_models_nor_removed(store: Store) -> None:
     assert all(path.exists() for path in strange)
 
 
+def test_a_manifest_under_a_strange_name_keeps_its_blobs(store: Store) -> None:
+    """Another program may know names that are none here."""
+    put(store, "a", "text")
+    entry, root = store.entry(parse_name("a")), store.root
+    assert entry is not None
+    assert root is not None
+    strange = root / "manifests" / "a host" / "b" / "c" / "d"
+    strange.parent.mkdir(parents=True)
+    strange.write_bytes(entry.path.read_bytes())
+    assert store.delete(parse_name("a"))
+    assert store.has_blob(digest_of(b"text"))
+
+
 def test_a_private_store_comes_at_the_first_write_and_goes(private: Store) -> None:
     """Reading needs no folder."""
     assert private.entries() == []

@@ -178,12 +178,7 @@ class Store:
         Raises:
             CorruptManifest: it cannot be read.
         """
-        try:
-            with entry.path.open("rb") as file:
-                data = file.read(_MAX_MANIFEST_BYTES)
-        except OSError as cause:
-            raise CorruptManifest(f"{entry.name.shortest}: {cause.strerror}") from cause
-        return decode_manifest(data), hashlib.sha256(data).hexdigest()
+        return _read_manifest(entry.path)
 
     @contextmanager
     def adding(self) -> Generator[None]:
@@ -266,9 +261,10 @@ class Store:
 
     def _remove_unused(self, digests: Iterable[str]) -> None:
         used: set[str] = set()
-        for entry in self.entries():
+        # Whatever lies where manifests lie counts, also under names that are none here.
+        for path in _manifest_files(self._root or Path()):
             try:
-                used |= self.read(entry)[0].digests
+                used |= _read_manifest(path)[0].digests
             except CorruptManifest as error:
                 # Nobody can tell what it needs.
                 _log.warning("unused blobs stay, as a manifest cannot be read: %s", error)
@@ -382,9 +378,23 @@ def _name_of(path: Path) -> ModelName:
     return ModelName.checked(host, namespace, model, tag)
 
 
+def _read_manifest(path: Path) -> tuple[Manifest, str]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_MANIFEST_BYTES)
+    except OSError as cause:
+        raise CorruptManifest(f"{path}: {cause.strerror}") from cause
+    try:
+        return decode_manifest(data), hashlib.sha256(data).hexdigest()
+    except CorruptManifest as cause:
+        raise CorruptManifest(f"{path}: {cause}") from cause
+
+
 def _manifest_files(root: Path) -> Iterator[Path]:
     with suppress(OSError):
-        yield from (root / "manifests").glob("*/*/*/*")
+        for path in (root / "manifests").glob("*/*/*/*"):
+            if not path.name.startswith(".") and path.is_file():
+                yield path
 
 
 def _exists(path: Path) -> bool:
