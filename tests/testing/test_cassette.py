@@ -88,9 +88,9 @@ def test_lines_come_in_their_time(server: ScriptedServer, path: Path) -> None:
             played(replaying, "slowly")
             return time.monotonic() - started_s
 
-    assert took_s(0) < 0.1
+    hurried_s, slowed_s = took_s(0), took_s(3)
     assert took_s(1) >= 0.1
-    assert took_s(2) >= 0.2
+    assert slowed_s >= 0.3 > hurried_s
 
 
 def test_the_same_question_gets_its_answers_in_order(server: ScriptedServer, path: Path) -> None:

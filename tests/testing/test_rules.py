@@ -171,7 +171,7 @@ def test_the_server_has_times_of_its_own() -> None:
 
     assert slow["load_duration"] >= 0.05e9
     assert slow["prompt_eval_duration"] == 0.05e9
-    assert quick["total_duration"] < 0.05e9
+    assert "prompt_eval_duration" not in quick
 
 
 def test_generate_and_the_other_apis_use_the_same_rules(server: ScriptedServer, wire: Wire) -> None:
