@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from arriero.errors import RequestError
+import arriero.testing
+from arriero.errors import MissingExtra, RequestError
 from arriero.testing import Match, ScriptedServer
 
 from .conftest import USER, Wire, records
@@ -256,3 +259,29 @@ def test_starting_and_closing_twice_is_harmless() -> None:
     server = ScriptedServer().start().start()
     server.close()
     server.close()
+
+    with pytest.raises(RequestError, match="the server is closed; make another"):
+        server.start()
+
+
+def test_a_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to install, when a name is asked for."""
+    monkeypatch.setattr("arriero.testing.controlled.find_spec", lambda name: None)
+    monkeypatch.delattr("arriero.testing.FaultProxy", raising=False)
+
+    with pytest.raises(MissingExtra, match=r"pip install 'arriero\[testing\]'"):
+        arriero.testing.FaultProxy  # noqa: B018  # fetching it is the test
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        arriero.testing.Nothing  # type: ignore[attr-defined]  # noqa: B018  # wrong on purpose
+
+
+def test_a_program_that_forgets_to_close_ends_all_the_same() -> None:
+    """With a model loaded, too."""
+    code = (
+        "import urllib.request as u\n"
+        "from arriero.testing import ScriptedServer\n"
+        "server = ScriptedServer().start()\n"
+        "server.on().reply('yes')\n"
+        'u.urlopen(server.url + \'/api/generate\', b\'{"model": "m", "prompt": "x"}\').read()\n'
+    )
+    subprocess.run([sys.executable, "-c", code], timeout=20, check=True)

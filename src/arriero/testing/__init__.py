@@ -46,10 +46,13 @@ def __getattr__(name: str) -> Any:
     """Fetch a name when it is first used: pytest imports this package at every start."""
     import importlib
 
+    if name not in _PLACES and name != "faults":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .controlled import require_extra
+
+    require_extra()
     if name == "faults":
         return importlib.import_module(f"{__name__}.faults")
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
     globals()[name] = value
     return value

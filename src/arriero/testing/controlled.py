@@ -53,6 +53,7 @@ class ControlledServer:
         self._requests: list[Received] = []
         self._faults: list[_FaultRule] = []
         self._host: Host | None = None
+        self._closed = False
 
     # -- life
 
@@ -60,16 +61,19 @@ class ControlledServer:
         """Begin to listen; it answers when this returns. Harmless when done already.
 
         Raises:
-            RequestError: the address is taken.
+            RequestError: the address is taken, or the server has been closed.
         """
         from .host import Host
 
+        if self._closed:
+            raise RequestError("the server is closed; make another")
         if self._host is None:
             self._host = Host(self._make_app, self._received, *self._address)
         return self
 
     def close(self) -> None:
         """Break off every request and stop. Harmless when done already."""
+        self._closed = True
         if self._host is not None:
             self._host.close()
 
