@@ -18,9 +18,13 @@ Auth: TypeAlias = "str | tuple[str, str] | Callable[[], str]"
 bearer token each time a request is made."""
 
 
+_ENDLESS_S = 1e9
+"""Longest budget that is a limit, 31 years: sockets cannot be told of longer ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Time budgets of one call. None means no limit.
+    """Time budgets of one call. None means no limit, and so does ``math.inf``.
 
     A budget that runs out raises `arriero.errors.DeadlineExceeded`, which names it, and
     closes the connection, which stops the server's work.
@@ -46,6 +50,8 @@ class Timeouts:
                     f"Timeouts.{field.name} takes seconds above 0, or None for no limit,"
                     f" not {value!r}"
                 )
+            if value > _ENDLESS_S:
+                object.__setattr__(self, field.name, None)
 
     @classmethod
     def none(cls) -> Timeouts:
