@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 import sys
 from pathlib import Path
@@ -321,3 +322,26 @@ def test_settings_show_no_secrets() -> None:
     """A password stays where it is."""
     assert "pa55" not in repr(Tls(cert="c", password="pa55"))
     assert Timeouts.none() == Timeouts(None, None, None, None)
+
+
+@pytest.mark.parametrize("field", ["connect_s", "first_token_s", "idle_s", "total_s"])
+@pytest.mark.parametrize("seconds", [math.inf, 1e12, 10**400], ids=["inf", "1e12", "huge"])
+def test_an_endless_budget_is_no_limit(field: str, seconds: float) -> None:
+    """Sockets overflow on such numbers; what is meant is None."""
+    assert getattr(Timeouts(**{field: seconds}), field) is None
+
+
+def test_a_header_of_none_is_not_sent() -> None:
+    """As in the `ollama` package: a variable that is not set makes no header."""
+    assert made(headers={"X-Key": None, "X-Org": "a"}).target.headers == (("x-org", "a"),)
+
+
+def test_a_header_may_be_bytes() -> None:
+    """As in httpx."""
+    assert made(headers={"X-Org": b"a"}).target.headers == (("x-org", "a"),)
+
+
+def test_a_header_with_a_name_of_bytes_or_numbers_is_refused() -> None:
+    """The caller's mistake is ours to report."""
+    with pytest.raises(RequestError, match="names are text, not int"):
+        made(headers={5: "a"})

@@ -169,8 +169,12 @@ def _with_params(base: Base, params: Any) -> Base:
 
 def _headers(headers: Mapping[str, str] | None, cookies: Any) -> Headers:
     made: dict[str, str] = {}
-    for name, value in (headers or {}).items():
-        text = str(value)
+    for name, value in cast("Mapping[Any, Any]", headers or {}).items():
+        if not isinstance(name, str):
+            raise RequestError(f"headers: names are text, not {type(name).__name__}")
+        if value is None:  # as the `ollama` package has it: such a header is not sent
+            continue
+        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
         if "\r" in text or "\n" in text:
             raise RequestError(f"headers[{name!r}] holds a line break")
         made[name.lower()] = text
