@@ -147,6 +147,17 @@ def test_a_token_with_its_files_line_feed_is_refused() -> None:
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("given", [None, b"token", 5])
+def test_a_provider_that_gives_no_text_is_refused(given: object) -> None:
+    """Nothing like "Bearer None" is sent."""
+    op = whole(VERSION, target(has_token_provider=True))
+    next(op)
+
+    with pytest.raises(RequestError, match="auth: the callable gave") as caught:
+        op.send(given)
+    assert caught.value.call == "GET /api/version"
+
+
 def test_an_argument_that_is_no_json_is_refused() -> None:
     """Nothing is sent of what cannot be written."""
     op = whole(inference.generate("m", "hi", options={"stop": [object()]}), target())
@@ -603,3 +614,15 @@ def test_a_lost_stream_is_not_safe_to_repeat() -> None:
 
     assert isinstance(error, ConnectionLost)
     assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    ("image", "what"), [("photo.png", "'photo.png' is an empty file"), (BytesIO(), "seek")]
+)
+def test_an_image_without_a_byte_stops_the_call(image: Any, what: str) -> None:
+    """A file object that an earlier call read would otherwise be sent as no image."""
+    op = whole(inference.generate("m", "hi", images=image), target())
+    next(op)
+
+    with pytest.raises(RequestError, match=what):
+        op.send(b"")

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import pickle
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -696,3 +697,14 @@ def test_both_clients_have_the_same_methods() -> None:
 def test_both_streams_have_the_same_methods() -> None:
     """`aclose` is the one that only tasks know, by its usual name."""
     assert {*public(arriero.Stream)} == {*public(arriero.AsyncStream)} - {"aclose"}
+
+
+def test_an_image_file_that_is_closed_is_a_request_error(colour: Colour) -> None:
+    """What its `read` raises does not cross the API."""
+    file = BytesIO(b"x")
+    file.close()
+
+    client = colour.client()
+
+    with pytest.raises(RequestError, match="closed file"):
+        colour.do(client.generate("m", "hi", images=[file]))

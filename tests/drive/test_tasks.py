@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from unittest.mock import AsyncMock, create_autospec
@@ -266,6 +267,40 @@ def test_a_client_may_live_through_several_loops(
 
     assert [asyncio.run(main()) for _ in range(3)] == ["1", "1", "1"]
     assert colour.script.events.count("discard") == 2
+
+
+class Interrupted(asyncio.SelectorEventLoop):
+    """A loop during whose check for being closed something else happens, once."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def is_closed(self) -> bool:
+        """Let the other thing happen first."""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return super().is_closed()
+
+
+def test_loops_of_several_threads_may_begin_at_once(colour: AsyncColour) -> None:
+    """While one looks for loops that have ended, another adds itself."""
+    client = colour.client(*[VERSION] * 3)
+
+    async def main() -> str:
+        return str((await client.version()).version)
+
+    def elsewhere() -> None:
+        thread = threading.Thread(target=asyncio.run, args=(main(),))
+        thread.start()
+        thread.join()
+
+    first = Interrupted()
+    first.run_until_complete(main())
+    first.meanwhile = elsewhere
+    try:
+        assert asyncio.run(main()) == "1"
+    finally:
+        first.close()
 
 
 def test_closing_closes_the_connections_of_every_loop(colour: AsyncColour) -> None:

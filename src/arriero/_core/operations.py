@@ -185,6 +185,8 @@ def _request(call: Call[Any], target: Target) -> Operation[Request]:
         except OSError as cause:
             slot.images[slot.index] = _text_instead(slot.source, cause)
         else:
+            if not data:
+                raise RequestError(_nothing_in(slot.source))
             slot.images[slot.index] = loaded(data)
     body = call.content
     if call.body is not None:
@@ -199,13 +201,27 @@ def _request(call: Call[Any], target: Target) -> Operation[Request]:
             ) from cause
     authorization = target.authorization
     if target.has_token_provider and call.base is None:
-        authorization = f"Bearer {(yield Authorize())}"
+        token = yield Authorize()
+        if not isinstance(token, str):
+            raise described(
+                RequestError(f"auth: the callable gave {type(token).__name__}, not a token"),
+                call=call.name,
+                host="",
+                attempts=0,
+            )
+        authorization = f"Bearer {token}"
     return Request(
         method=call.method,
         url=(call.base or target.base).join(call.path),
         headers=_headers(call, target, authorization, has_json=call.body is not None),
         body=body,
     )
+
+
+def _nothing_in(source: Any) -> str:
+    if isinstance(source, ImagePath):
+        return f"image {source.path!r} is an empty file"
+    return "an image file gave nothing: if it was read before, seek(0) or pass the bytes"
 
 
 def _text_instead(source: Any, cause: OSError) -> str:

@@ -47,7 +47,7 @@ from arriero._core.operations import begun, opened, whole
 from arriero._core.reading import Reading
 from arriero._drive.configured import Configured
 from arriero._drive.foreign import recognisable
-from arriero._drive.threads import hash_file
+from arriero._drive.threads import hash_file, read_file
 from arriero._transport.interface import AsyncAnswer, AsyncTransport
 from arriero.errors import ArrieroError, CallCancelled
 from arriero.types.record import Record
@@ -115,9 +115,18 @@ class AsyncBase(Configured):
             if self._closed:
                 raise Fault("closed", "prepare", "the client is closed")
             if transports is None:
-                transports = self._transports = weakref.WeakKeyDictionary()
-            for other in [other for other in transports if other.is_closed()]:
-                transports.pop(other).discard()
+                # Not simply assigned: of threads that begin together one wins.
+                made = weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport]()
+                kept = self.__dict__.setdefault("_transports", made)
+                if kept is None:  # let go of before, which leaves None
+                    kept = self._transports = made
+                transports = kept
+            # Copied in one step, as loops of other threads may add themselves meanwhile.
+            for other in [loop() for loop in transports.keyrefs()]:
+                if other is not None and other.is_closed():
+                    gone = transports.pop(other, None)
+                    if gone is not None:
+                        gone.discard()
             from arriero._transport.choose import async_transport_for
 
             client, owned = self._http_client()
@@ -197,7 +206,7 @@ class AsyncBase(Configured):
             case LoadImage(ImagePath(path)):
                 return await asyncio.to_thread(_file_bytes, path)
             case LoadImage(ImageFile(file)):
-                return await asyncio.to_thread(file.read)
+                return await asyncio.to_thread(read_file, file)
             case HashFile(path):
                 return await asyncio.to_thread(hash_file, path)
             case _:

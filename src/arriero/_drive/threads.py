@@ -168,7 +168,7 @@ class SyncBase(Configured):
                 with open(path, "rb") as file:
                     return file.read()
             case LoadImage(ImageFile(file)):
-                return file.read()
+                return read_file(file)
             case HashFile(path):
                 return hash_file(path)
             case _:
@@ -194,6 +194,18 @@ def _body(answer: Answer, until: float | None) -> bytes:
         parts.append(more)
         more = answer.read(until)
     return b"".join(parts)
+
+
+def read_file(file: Any) -> Any:
+    """Read what the caller opened.
+
+    Raises:
+        OSError: it cannot be read, or is closed.
+    """
+    try:
+        return file.read()
+    except ValueError as cause:
+        raise OSError(str(cause)) from cause
 
 
 def hash_file(path: str) -> tuple[str, int]:
