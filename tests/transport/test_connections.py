@@ -42,6 +42,14 @@ def test_unknown_names_are_connect_faults(adapter: Adapter) -> None:
     assert (caught.value.kind, caught.value.phase) == ("connect", "connect")
 
 
+@pytest.mark.parametrize("host", [".", "a..b", "a" * 70])
+def test_names_that_cannot_be_are_connect_faults(adapter: Adapter, host: str) -> None:
+    """Python refuses them before it asks; to the caller they are not found either."""
+    with pytest.raises(Fault) as caught:
+        fetch(adapter, get(f"http://{host}:80/"))
+    assert (caught.value.kind, caught.value.phase) == ("connect", "connect")
+
+
 def test_a_connection_serves_again(adapter: Adapter) -> None:
     """After a body read to its end, the next request goes over the same connection."""
     with Peer(answering(whole(), CHUNKED + chunk(b"x") + b"0\r\n\r\n", whole())) as peer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import threading
 from collections.abc import Callable
@@ -169,7 +170,7 @@ def test_the_way_to_the_proxy_may_be_encrypted(
 
 
 @pytest.mark.parametrize(
-    "url", ["socks5://127.0.0.1:1080", "127.0.0.1:3128", "http://", "http://h:x", ""]
+    "url", ["socks5://127.0.0.1:1080", "127.0.0.1:3128", "http://", "http://h:x", "", "http://a b"]
 )
 def test_what_is_no_proxy_is_refused(url: str) -> None:
     """When the client is made, and without repeating what may hold a password."""
@@ -184,3 +185,12 @@ def test_a_proxy_does_not_show_its_credentials() -> None:
     assert urlsplit(proxy.origin.url).port == 80
     assert "secret" not in repr(proxy)
     assert proxy.authorization not in repr(proxy)
+
+
+def test_a_transport_that_refuses_its_proxy_leaves_nothing() -> None:
+    """Collecting what was half made raises nothing into the log."""
+    from arriero._transport.over_aiohttp import AiohttpTransport
+
+    with pytest.raises(RequestError, match="proxy takes a URL"):
+        AiohttpTransport(TransportSettings(proxy="ftp://h"))
+    gc.collect()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from arriero.errors import RequestError
+
+_NOT_IN_HOST = re.compile(r"[\s\[\]\\^`{|}<>\"']")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,12 @@ class Proxy:
             port = parts.port
         except ValueError as cause:
             raise RequestError(f"proxy: not a URL ({cause})") from cause
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        host = parts.hostname
+        if parts.scheme not in ("http", "https") or not host or _NOT_IN_HOST.search(host):
             raise RequestError("proxy takes a URL such as http://user:password@host:3128")
         is_tls = parts.scheme == "https"
         authorization = None
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             authorization = "Basic " + base64.b64encode(pair.encode()).decode()
-        return cls(Origin(is_tls, parts.hostname, port or (443 if is_tls else 80)), authorization)
+        return cls(Origin(is_tls, host, port or (443 if is_tls else 80)), authorization)

@@ -39,14 +39,16 @@ _NOT_ITS_OWN = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 class AiohttpTransport:
     """Sends requests over an aiohttp session, made in the loop of the first request."""
 
+    # Here, as `__del__` runs even if `__init__` refused its settings.
+    _session: aiohttp.ClientSession | None = None
+    _connector: _Connector | None = None
+
     def __init__(self, settings: TransportSettings) -> None:
         self._pool_settings = settings.pool
         # Files that are wrong should fail when the client is made; reading the system's
         # authorities takes 20 ms and can wait for the first https host.
         self._tls = None if settings.tls is None else context_from(settings.tls)
         self._proxy = None if settings.proxy is None else Proxy.from_url(settings.proxy)
-        self._session: aiohttp.ClientSession | None = None
-        self._connector: _Connector | None = None
         self._answers: weakref.WeakSet[_Answer] = weakref.WeakSet()
         self._is_closed = False
 
@@ -184,6 +186,8 @@ class _Trip:
         if self.upload is not None and self.upload.is_done and self.phase == "send":
             self.phase = "head"
         phase, reason = self.phase, reason_from(error)
+        if isinstance(error, UnicodeError) and phase == "connect":  # no name can be so long
+            return Fault("connect", phase, reason)
         is_url = isinstance(error, aiohttp.InvalidURL)
         if is_url or (isinstance(error, ValueError) and not isinstance(error, OSError)):
             return Fault("closed", "prepare", reason)

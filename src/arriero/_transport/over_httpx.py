@@ -186,6 +186,7 @@ class _Faults:
             library.StreamError,
             OSError,
             RuntimeError,
+            UnicodeError,  # a host name that cannot be one
         )
         self._timeout = library.TimeoutException
         self._refused = (
