@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import inspect
 import subprocess
@@ -16,11 +17,12 @@ from arriero import errors
 
 
 def test_all_is_what_the_tables_say() -> None:
-    """The version, then types by name, then functions by name; nothing twice."""
+    """The version, then types by name; no functions, which would hide builtins; nothing twice."""
     functions = list(arriero._FUNCTIONS)
     types = [name for names in arriero._PLACES.values() for name in names]
 
-    assert arriero.__all__ == ["__version__", *sorted(types), *functions]
+    assert arriero.__all__ == ["__version__", *sorted(types)]
+    assert not set(arriero.__all__) & set(dir(builtins))
     assert functions == sorted(functions)
     assert len(set(arriero.__all__)) == len(arriero.__all__)
     for place, names in arriero._PLACES.items():
@@ -28,7 +30,7 @@ def test_all_is_what_the_tables_say() -> None:
     assert list(arriero._PLACES) == sorted(arriero._PLACES)
 
 
-@pytest.mark.parametrize("name", [name for name in arriero.__all__ if name != "__version__"])
+@pytest.mark.parametrize("name", [*arriero.__all__[1:], *arriero._FUNCTIONS])
 def test_a_public_name_is_there_and_explained(name: str) -> None:
     """Each can be fetched, and has words of its own."""
     value = getattr(arriero, name)

@@ -118,7 +118,9 @@ _PLACES = {
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 
-__all__ = ["__version__", *sorted(_PLACE_OF), *_FUNCTIONS]  # pyright: ignore[reportUnsupportedDunderAll]  # the stub names them
+# No functions: `from arriero import *` would put ours over the builtin `list`. The `ollama`
+# package leaves them out as well.
+__all__ = ["__version__", *sorted(_PLACE_OF)]  # pyright: ignore[reportUnsupportedDunderAll]  # the stub names them
 
 
 def __getattr__(name: str) -> Any:
@@ -137,4 +139,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> Any:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_FUNCTIONS})

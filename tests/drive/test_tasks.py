@@ -14,7 +14,7 @@ import pytest
 
 from arriero import AsyncClient
 from arriero._core.http import Fault
-from arriero.errors import CallCancelled, ClientClosed
+from arriero.errors import CallCancelled, ClientClosed, RequestError
 from arriero.settings import Timeouts
 
 from .conftest import scripted
@@ -156,6 +156,26 @@ def test_another_task_may_cancel_a_stream(colour: AsyncColour, answer: Answer, p
 
     colour.do(main())
     assert colour.script.events[-1] == "abort"
+
+
+def test_a_second_reader_is_refused_and_the_first_goes_on(colour: AsyncColour) -> None:
+    """Two tasks cannot share a stream; what one of them waits for is not taken from it."""
+    client = colour.client(reply(PART, HANG))
+
+    async def main() -> None:
+        stream = await client.generate("m", "hi", stream=True)
+        await anext(stream)
+        first = asyncio.create_task(anext(stream))  # type: ignore[arg-type]  # a coroutine is enough
+        await hanging(colour)
+        with pytest.raises(RequestError, match="one task reads a stream"):
+            await anext(stream)
+        assert not first.done()
+        assert "abort" not in colour.script.events
+        stream.cancel()
+        with pytest.raises(CallCancelled):
+            await first
+
+    colour.do(main())
 
 
 def test_a_cancelled_task_stays_cancelled_if_its_stream_is_too(colour: AsyncColour) -> None:

@@ -49,7 +49,7 @@ from arriero._drive.configured import Configured
 from arriero._drive.foreign import recognisable
 from arriero._drive.threads import hash_file, read_file
 from arriero._transport.interface import AsyncAnswer, AsyncTransport
-from arriero.errors import ArrieroError, CallCancelled
+from arriero.errors import ArrieroError, CallCancelled, RequestError
 from arriero.types.record import Record
 
 if TYPE_CHECKING:
@@ -439,6 +439,8 @@ class AsyncStream(Generic[R]):
             reading = cast("Reading[R]", self._reading)
         ready, answer = reading.ready, self._answer
         if answer is not None and not reading.ended:
+            if cast("_Watch", self._watch).is_on:
+                raise RequestError("this stream is being read already: one task reads a stream")
             try:
                 await self._read(answer, reading)
             except BaseException:  # cancelled in the middle: the rest of this answer is lost
@@ -466,7 +468,7 @@ class AsyncStream(Generic[R]):
             else:
                 reading.fault(watch.fault or fault)
         finally:
-            watch.until = math.inf
+            watch.until, watch.is_on = math.inf, False
         if reading.failure is not None:
             self._let_go()
         elif reading.ended:
@@ -533,7 +535,16 @@ class _Watch:
     """Ends a wait that takes too long. One timer serves a whole stream: it looks at the
     deadline when it fires and sets itself anew, so that a record costs an assignment."""
 
-    __slots__ = ("__weakref__", "_answer", "_fires_at", "_handle", "_loop", "fault", "until")
+    __slots__ = (
+        "__weakref__",
+        "_answer",
+        "_fires_at",
+        "_handle",
+        "_loop",
+        "fault",
+        "is_on",
+        "until",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, answer: AsyncAnswer) -> None:
         self._loop = loop
@@ -542,8 +553,10 @@ class _Watch:
         self._fires_at = math.inf
         self.until = math.inf
         self.fault: Fault | None = None
+        self.is_on = False
 
     def start(self, until: float | None) -> None:
+        self.is_on = True
         if until is None:
             return
         self.until = until
