@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .app import Application
 
@@ -31,13 +32,36 @@ _FLUSH_S = 0.25
 would otherwise keep the server from stopping."""
 
 
+class _Quiet:
+    """An asyncio transport that forgets what is written after the client has gone.
+
+    A generation writes several records before it hears of that; asyncio would print a
+    warning from the fifth on.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class _Protocol(H11Protocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(cast("asyncio.Transport", _Quiet(transport)))
+
+
 class HttpServer:
     """One listening server. Use from one event loop."""
 
     def __init__(self, app: Application) -> None:
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=_Protocol,
             ws="none",
             lifespan="off",
             log_config=None,
