@@ -53,7 +53,8 @@ def _is_ours(name: str) -> bool:
 
 
 def _blanked(text: str) -> str:
-    # The last digits depend on which tokens were computed together.
+    # Their last digits depend on which tokens were computed together: only that they are
+    # there and no more than 0 is compared.
     text = re.sub(r'"logprob":(-?[\d.e-]+)', _coarse, text)
     for pattern, blank in _NEW:
         text = re.sub(pattern, blank, text)
