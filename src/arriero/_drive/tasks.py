@@ -22,7 +22,6 @@ from typing import (
     TYPE_CHECKING,
     Any,
     ClassVar,
-    Generic,
     NoReturn,
     Self,
     TypeVar,
@@ -41,13 +40,14 @@ from arriero._core.effects import (
     ReadBody,
     Send,
 )
-from arriero._core.http import Fault, Head, HttpInfo
+from arriero._core.http import Fault, Head
 from arriero._core.images import ImageFile, ImagePath
 from arriero._core.operations import begun, opened, whole
 from arriero._core.reading import Reading
 from arriero._drive.configured import Configured
 from arriero._drive.foreign import recognisable
 from arriero._drive.threads import hash_file, read_file
+from arriero._drive.view import StreamView
 from arriero._transport.interface import AsyncAnswer, AsyncTransport
 from arriero.errors import ArrieroError, CallCancelled, RequestError
 from arriero.types.record import Record
@@ -312,7 +312,7 @@ def _pending(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., A
     return call
 
 
-class AsyncStream(Generic[R]):
+class AsyncStream(StreamView[R]):
     """Records of one answer as they arrive; also what they add up to.
 
     Nothing is sent before the first record is asked for, or ``async with`` is entered.
@@ -325,26 +325,21 @@ class AsyncStream(Generic[R]):
     __slots__ = (
         "__weakref__",
         "_answer",
-        "_call",
         "_cancelled",
         "_client",
-        "_closed",
         "_opening",
-        "_reading",
         "_ready",
         "_watch",
     )
 
     def __init__(self, client: AsyncBase, call: Call[R]) -> None:
         self._client = client
-        self._call = call
+        super().__init__(call)
         self._answer: AsyncAnswer | None = None
-        self._reading: Reading[R] | None = None
         self._ready: Any = ()
         self._watch: _Watch | None = None
         self._opening: asyncio.Task[Any] | None = None
         self._cancelled = False
-        self._closed = False
 
     def __aiter__(self) -> AsyncIterator[R]:
         return self
@@ -377,11 +372,6 @@ class AsyncStream(Generic[R]):
 
     def __exit__(self, *exc: object) -> None:
         """Never reached; without it, Python's own message would hide ours."""
-
-    def __repr__(self) -> str:
-        reading = self._reading
-        state = "not sent" if reading is None else "ended" if reading.ended else "open"
-        return f"<AsyncStream of {self._call.name}: {'closed' if self._closed else state}>"
 
     async def open(self) -> Self:
         """Send the request now, and wait for the head of the answer.
@@ -503,32 +493,6 @@ class AsyncStream(Generic[R]):
             self._opening.cancel()
         elif self._answer is not None:
             self._answer.abort()
-
-    @property
-    def response(self) -> R | None:
-        """What has arrived so far as one record, with ``parsed`` once it is complete.
-
-        None before the first record.
-
-        Raises:
-            ParseError: the answer is complete and does not fit its ``format``.
-        """
-        return None if self._reading is None else self._reading.total()
-
-    @property
-    def text(self) -> str:
-        """The answer's text so far."""
-        return "" if self._reading is None else self._reading.text
-
-    @property
-    def complete(self) -> bool:
-        """True once the record that ends the stream has arrived."""
-        return self._reading is not None and self._reading.complete
-
-    @property
-    def http(self) -> HttpInfo | None:
-        """Status and headers of the answer; None before it was opened."""
-        return None if self._reading is None else self._reading.http
 
 
 class _Watch:

@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, assert_never, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, assert_never, cast
 
 from arriero._core.calls import Call
 from arriero._core.effects import (
@@ -24,12 +24,13 @@ from arriero._core.effects import (
     ReadBody,
     Send,
 )
-from arriero._core.http import Fault, Head, HttpInfo
+from arriero._core.http import Fault, Head
 from arriero._core.images import ImageFile, ImagePath
 from arriero._core.operations import begun, earliest, opened, whole
 from arriero._core.reading import Reading
 from arriero._drive.configured import Configured
 from arriero._drive.foreign import recognisable
+from arriero._drive.view import StreamView
 from arriero._transport.interface import AbortHandle, Answer, Transport
 from arriero.errors import ArrieroError, CallCancelled, ClientClosed
 from arriero.types.record import Record
@@ -248,7 +249,7 @@ def _warn_if_in_loop() -> None:
     )
 
 
-class Stream(Generic[R]):
+class Stream(StreamView[R]):
     """Records of one answer as they arrive; also what they add up to.
 
     Nothing is sent before the first record is asked for, or ``with`` is entered. Leaving
@@ -263,22 +264,17 @@ class Stream(Generic[R]):
     __slots__ = (
         "__weakref__",
         "_answer",
-        "_call",
         "_client",
-        "_closed",
         "_handle",
-        "_reading",
         "_ready",
     )
 
     def __init__(self, client: SyncBase, call: Call[R]) -> None:
         self._client = client
-        self._call = call
+        super().__init__(call)
         self._handle = AbortHandle()
         self._answer: Answer | None = None
-        self._reading: Reading[R] | None = None
         self._ready: Any = ()
-        self._closed = False
 
     def __iter__(self) -> Iterator[R]:
         return self
@@ -312,11 +308,6 @@ class Stream(Generic[R]):
 
     async def __aexit__(self, *exc: object) -> None:
         """Never reached; without it, Python's own message would hide ours."""
-
-    def __repr__(self) -> str:
-        reading = self._reading
-        state = "not sent" if reading is None else "ended" if reading.ended else "open"
-        return f"<Stream of {self._call.name}: {'closed' if self._closed else state}>"
 
     def open(self) -> Self:
         """Send the request now, and wait for the head of the answer.
@@ -413,29 +404,3 @@ class Stream(Generic[R]):
         A thread that waits for the next record gets `CallCancelled`.
         """
         self._handle.abort()
-
-    @property
-    def response(self) -> R | None:
-        """What has arrived so far as one record, with ``parsed`` once it is complete.
-
-        None before the first record.
-
-        Raises:
-            ParseError: the answer is complete and does not fit its ``format``.
-        """
-        return None if self._reading is None else self._reading.total()
-
-    @property
-    def text(self) -> str:
-        """The answer's text so far."""
-        return "" if self._reading is None else self._reading.text
-
-    @property
-    def complete(self) -> bool:
-        """True once the record that ends the stream has arrived."""
-        return self._reading is not None and self._reading.complete
-
-    @property
-    def http(self) -> HttpInfo | None:
-        """Status and headers of the answer; None before it was opened."""
-        return None if self._reading is None else self._reading.http
