@@ -90,7 +90,9 @@ class Exchange:
         """Answer with one body. Long ones go out chunked, as from Ollama."""
         headers = [("content-type", content_type)] if content_type else []
         headers.extend(more_headers)
-        if len(data) <= _FIXED_BYTES and content_type != JSON_STREAM_ERROR:
+        # RFC 9110, 8.6: an answer without content has no length either.
+        is_fixed = len(data) <= _FIXED_BYTES and content_type != JSON_STREAM_ERROR
+        if is_fixed and status != 204:
             headers.append(("content-length", str(len(data))))
         await self._start(status, headers)
         await self._body(data, last=True)
