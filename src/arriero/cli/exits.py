@@ -1,0 +1,142 @@
+"""Exit codes: what they mean, and which one an error has."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from typing import NoReturn
+
+import typer
+
+from arriero.cli.printable import one_line
+from arriero.errors import (
+    AccessDenied,
+    ArrieroError,
+    CallCancelled,
+    DeadlineExceeded,
+    MissingExtra,
+    NotFound,
+    ParseError,
+    ProtocolError,
+    RateLimited,
+    RequestError,
+    ResponseError,
+    ServerBusy,
+    TransportError,
+)
+
+
+class ExitCode(IntEnum):
+    """How a command ended. Scripts may rely on the numbers."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    NOT_FOUND = 4
+    REFUSED = 5
+    DEADLINE = 6
+    BUSY = 7
+    SERVER = 8
+    BROKEN = 9
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+    TERMINATED = 143
+
+
+MEANINGS = {
+    ExitCode.OK: "success",
+    ExitCode.FAILED: "it failed in a way that has no number of its own",
+    ExitCode.USAGE: "wrong usage: words, options or values; nothing was sent",
+    ExitCode.UNREACHABLE: "the server could not be reached, or the connection broke",
+    ExitCode.NOT_FOUND: "the server has no such model, or no such thing",
+    ExitCode.REFUSED: "refused: not signed in, or not allowed",
+    ExitCode.DEADLINE: "a time budget ran out",
+    ExitCode.BUSY: "the server is busy or limits the rate: later may work",
+    ExitCode.SERVER: "the server answered with another error",
+    ExitCode.BROKEN: "the answer was cut off, broke the protocol, or does not fit its format",
+    ExitCode.INTERRUPTED: "Ctrl-C",
+    ExitCode.BROKEN_PIPE: "whoever read the output went away",
+    ExitCode.TERMINATED: "SIGTERM",
+}
+"""Each code in words; the table of docs/cli.md."""
+
+_CODES: tuple[tuple[type[ArrieroError], ExitCode], ...] = (
+    (MissingExtra, ExitCode.FAILED),
+    (RequestError, ExitCode.USAGE),
+    (TransportError, ExitCode.UNREACHABLE),
+    (DeadlineExceeded, ExitCode.DEADLINE),
+    (CallCancelled, ExitCode.INTERRUPTED),
+    (NotFound, ExitCode.NOT_FOUND),
+    (AccessDenied, ExitCode.REFUSED),
+    (RateLimited, ExitCode.BUSY),
+    (ServerBusy, ExitCode.BUSY),
+    (ResponseError, ExitCode.SERVER),
+    (ProtocolError, ExitCode.BROKEN),
+    (ParseError, ExitCode.BROKEN),
+)
+"""The first class that fits decides, so the special ones stand before the general."""
+
+
+def exit_code_of(error: ArrieroError) -> ExitCode:
+    """Give the exit code of a command that ended with `error`."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
+
+
+def tell(error: ArrieroError, *, as_json: bool = False) -> None:
+    """Write an error to stderr: one line of text, or one of JSON."""
+    text = one_line(str(error))
+    if as_json:
+        kind, code = type(error).__name__, int(exit_code_of(error))
+        record = {"error": text, "type": kind, "exit_code": code, "retryable": error.retryable}
+        print(json.dumps(record), file=sys.stderr)
+    else:
+        print(f"arriero: {text}", file=sys.stderr)
+
+
+@contextmanager
+def endings_told(*, as_json: bool = False) -> Generator[None]:
+    """Turn the ways a command can end early into what people see and an exit code."""
+    try:
+        yield
+    except ArrieroError as error:
+        tell(error, as_json=as_json)
+        raise typer.Exit(exit_code_of(error)) from error
+    except BrokenPipeError as error:  # of stdout: those of sockets are errors of ours
+        _forget_stdout()
+        raise typer.Exit(ExitCode.BROKEN_PIPE) from error
+    except KeyboardInterrupt as interrupt:
+        if sys.stderr.isatty():  # the shell's prompt goes below what the terminal made of Ctrl-C
+            print(file=sys.stderr)
+        raise typer.Exit(ExitCode.INTERRUPTED) from interrupt
+
+
+def _forget_stdout() -> None:
+    """Let what is still buffered go nowhere: nobody reads, and Python would complain at exit."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+@contextmanager
+def termination_unwinds() -> Generator[None]:
+    """Let SIGTERM end the command as an exception does: cursor shown, sockets closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise SystemExit(ExitCode.TERMINATED)

@@ -1,0 +1,101 @@
+"""What a command shows: for people, for programs, or as little as possible.
+
+Results go to stdout; progress and remarks go to stderr, so that a pipe holds results only.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from arriero.cli.printable import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Output:
+    """Where a command puts its results and its remarks.
+
+    Args:
+        as_json: Results are JSON: one document, or a line for each record as it comes.
+        quiet: Nothing but the result: no progress, no remarks, of lists only the names.
+    """
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+
+    @cached_property
+    def console(self) -> Console:
+        """Stdout as Rich sees it: colours only on a terminal that wants them."""
+        from rich.console import Console
+
+        return Console(highlight=False, markup=False, emoji=False)
+
+    @cached_property
+    def errors(self) -> Console:
+        """The same for stderr."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+    @property
+    def is_terminal(self) -> bool:
+        """True if somebody looks at stdout."""
+        return sys.stdout.isatty()
+
+    def document(self, value: Mapping[str, Any]) -> None:
+        """Write the one result of a command as JSON, indented where somebody looks."""
+        self._write(json.dumps(value, indent=2 if self.is_terminal else None, ensure_ascii=False))
+
+    def line(self, value: Mapping[str, Any]) -> None:
+        """Write one of several records as a line of JSON, at once."""
+        self._write(json.dumps(value, ensure_ascii=False))
+
+    def text(self, text: str) -> None:
+        """Write a result as it is; on a terminal without what it would obey."""
+        self._write(printable(text) if self.is_terminal else text)
+
+    def remark(self, text: str) -> None:
+        """Tell people something that is no result, unless they want quiet or JSON."""
+        if not self.quiet and not self.as_json:
+            self.errors.print(printable(text), soft_wrap=True)
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write rows under a head: fitted to a terminal, or whole in a pipe."""
+        clean = [[printable(cell) for cell in row] for row in rows]
+        if self.is_terminal:
+            self._rich_table(head, clean)
+        else:
+            self._write("\n".join(_columns([list(head), *clean])))
+
+    def _rich_table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        table.add_column(head[0], no_wrap=True, overflow="fold")  # a name is for copying
+        for name in head[1:]:
+            table.add_column(name)
+        for row in rows:
+            table.add_row(*row)
+        self.console.print(table)
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    from rich.cells import cell_len
+
+    widths = [max(cell_len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
