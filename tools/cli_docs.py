@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from typer.main import get_command
 
 from arriero.cli.app import app
+from arriero.cli.exits import MEANINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs/cli.md"
@@ -23,21 +26,39 @@ HEAD = """\
 # The command line
 
 Installed by `pip install 'arriero[cli,server]'`; `python -m arriero` is the same.
-Exit codes: 0 for success, 1 for an error (one line on stderr), 2 for wrong usage.
+
+Results go to stdout, progress and remarks to stderr. `--json` writes what the server said, for
+programs; lists are one document, progress is a line for each step. `--quiet` writes the result
+and nothing else. Colours are for terminals, and not if `NO_COLOR` is set.
+
+## Exit codes
+
+An error is one line on stderr; with `--json` it is a line of JSON with `error`, `type`,
+`exit_code` and `retryable`.
+
+| Code | Means |
+|---|---|
 """
 
 
 def pages() -> str:
     """Give the text of the page."""
-    commands: dict[str, object] = get_command(app).commands  # type: ignore[attr-defined]
-    parts = [HEAD]
-    for words in ([], *([name] for name in commands)):
+    codes = "".join(f"| {int(code)} | {meaning} |\n" for code, meaning in MEANINGS.items())
+    parts = [HEAD + codes]
+    for words in commands_of(get_command(app)):
         title = " ".join(["arriero", *words])
         parts.append(f"## {title}\n\n```text\n{help_of(words)}\n```\n")
     return "\n".join(parts)
 
 
-def help_of(words: list[str]) -> str:
+def commands_of(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
+    """Give the words of a command and of all below it."""
+    yield words
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands_of(below, *words, name)
+
+
+def help_of(words: Sequence[str]) -> str:
     """Give what `arriero <words> --help` prints, 80 columns wide."""
     done = subprocess.run(
         [sys.executable, "-m", "arriero", *words, "--help"],

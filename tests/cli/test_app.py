@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -12,7 +14,15 @@ from typer.testing import CliRunner
 import arriero
 from arriero.cli.app import app
 
-COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+
+def commands_below(command: Any, *words: str) -> Iterator[tuple[str, Any]]:
+    """Give every command by its words."""
+    yield " ".join(words), command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands_below(below, *words, name)
+
+
+COMMANDS = dict(commands_below(get_command(app), "arriero"))
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -36,17 +46,24 @@ def test_no_command_shows_the_commands() -> None:
     assert "serve" in result.output
 
 
-def test_an_error_of_ours_is_one_line_and_exit_code_1() -> None:
+def test_an_error_of_ours_is_one_line_and_an_exit_code() -> None:
     """What cannot be done is said on stderr, in one line, without a traceback."""
     result = CliRunner().invoke(app, ["serve", "--port", "0", "--models", "no\nsuch.gguf"])
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("arriero: models: ")
     assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     "words",
-    [["nonsense"], ["serve", "--port", "70000"], ["serve", "--nonsense"], ["demo", "surplus"]],
+    [
+        ["nonsense"],
+        ["models", "nonsense"],
+        ["models", "list", "--timeout", "0"],
+        ["serve", "--port", "70000"],
+        ["serve", "--nonsense"],
+        ["demo", "surplus"],
+    ],
     ids=" ".join,
 )
 def test_wrong_usage_is_exit_code_2(words: list[str]) -> None:
@@ -65,3 +82,18 @@ def test_without_the_extra_one_line_says_what_to_install(missing: str) -> None:
     assert done.stderr == (
         f"arriero: the command line needs {missing}: pip install 'arriero[cli,server]'\n"
     )
+
+
+@pytest.mark.parametrize("words", [["--help"], ["models", "--help"], ["nonsense"]], ids=" ".join)
+def test_help_and_wrong_usage_load_nothing_heavy(words: list[str]) -> None:
+    """Help is there at once: no HTTP library, no server, no llama.cpp, no NumPy, no Rich."""
+    code = (
+        "import sys, arriero.cli\n"
+        "try:\n    arriero.cli.main()\n"
+        "finally:\n    print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    loaded = set(done.stderr.splitlines()[-1].split())
+    assert "arriero.cli.app" in loaded
+    heavy = {"aiohttp", "asyncio", "msgspec", "numpy", "prompt_toolkit", "rich", "urllib3"}
+    assert loaded & {*heavy, "uvicorn", "xllamacpp", "arriero.server"} == set()

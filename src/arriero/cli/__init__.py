@@ -12,7 +12,7 @@ from importlib.util import find_spec
 def main() -> None:
     """Run the command that `sys.argv` names, and exit.
 
-    Exit codes: 0 for success, 1 for an error of ours, 2 for wrong usage, 130 for Ctrl-C.
+    Exit codes: `arriero.cli.exits.ExitCode`.
     """
     missing = [name for name in ("typer", "rich") if find_spec(name) is None]
     if missing:

@@ -9,31 +9,28 @@ from typer.core import TyperGroup
 
 from arriero import __version__
 from arriero.cli.demo import demo
+from arriero.cli.exits import endings_told
+from arriero.cli.models import models
 from arriero.cli.serve import serve
-from arriero.errors import ArrieroError
 
 
 class _Commands(TyperGroup):
-    """Commands whose errors of ours are one line on stderr and exit code 1."""
+    """Commands whose early endings are one line on stderr at most, and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        try:
+        with endings_told():
             return super().invoke(ctx)
-        except ArrieroError as error:
-            text = " ".join(str(error).split())
-            typer.echo(f"arriero: {text}", err=True)
-            raise typer.Exit(1) from error
 
 
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # plain help: pipes, logs and docs/cli.md show the same
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(models, name="models")
 app.command()(serve)
 app.command()(demo)
 

@@ -1,0 +1,109 @@
+"""Exit codes, and how commands end early."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from arriero import errors
+from arriero.cli.exits import MEANINGS, ExitCode, exit_code_of
+
+from .peer import Peer
+
+PULLING = {"status": "pulling 0123456789ab", "digest": "sha256:01", "total": 1000, "completed": 10}
+
+
+def test_every_code_says_what_it_means() -> None:
+    """The table in docs/cli.md has a line for each code."""
+    assert list(MEANINGS) == list(ExitCode)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.RequestError("x"), ExitCode.USAGE),
+        (errors.MissingExtra("x"), ExitCode.FAILED),
+        (errors.ConnectFailed("x"), ExitCode.UNREACHABLE),
+        (errors.ConnectionLost("x"), ExitCode.UNREACHABLE),
+        (errors.DeadlineExceeded("total_s", 1), ExitCode.DEADLINE),
+        (errors.ModelNotFound("x", 404), ExitCode.NOT_FOUND),
+        (errors.AccessDenied("x", 401), ExitCode.REFUSED),
+        (errors.RateLimited("x", 429), ExitCode.BUSY),
+        (errors.ServerBusy("x", 503), ExitCode.BUSY),
+        (errors.ServerError("x", 500), ExitCode.SERVER),
+        (errors.CapabilityError("x", 400), ExitCode.SERVER),
+        (errors.StreamFailed("x"), ExitCode.SERVER),
+        (errors.StreamIncomplete("x"), ExitCode.BROKEN),
+        (errors.ParseError("x", "y"), ExitCode.BROKEN),
+        (errors.ToolError("x", "y"), ExitCode.FAILED),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.name,
+)
+def test_an_error_has_a_code(error: errors.ArrieroError, code: ExitCode) -> None:
+    """What a script may want to tell apart has a number of its own."""
+    assert exit_code_of(error) == code
+
+
+def test_an_error_is_one_line_without_what_a_terminal_obeys(
+    peer: Peer, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    """What a server says of an error cannot write on the terminal."""
+    peer.status, peer.lines = 500, [{"error": "broken\n\x1b]0;title\x07"}]
+    code, out, err = run("models", "pull", "x", "--quiet", host=peer.url)
+    assert (code, out) == (ExitCode.SERVER, "")
+    assert err == "arriero: broken ?]0;title? (status code: 500)\n"
+
+
+def test_an_error_is_json_for_programs(
+    server: str, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    """With --json an error is a line of JSON on stderr, and stdout stays empty."""
+    code, out, err = run("models", "show", "none:such", "--json", host=server)
+    assert (code, out) == (ExitCode.NOT_FOUND, "")
+    assert json.loads(err) == {
+        "error": "model 'none:such' not found (status code: 404)",
+        "type": "ModelNotFound",
+        "exit_code": 4,
+        "retryable": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)],
+    ids=["SIGINT", "SIGTERM"],
+)
+def test_a_signal_ends_a_pull_and_its_connection(
+    peer: Peer, number: signal.Signals, code: ExitCode
+) -> None:
+    """No traceback, the code of the signal, and the server sees that nobody waits any more."""
+    peer.lines, peer.hangs = [PULLING], True
+    command = [sys.executable, "-m", "arriero", "models", "pull", "x", "--host", peer.url]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        told = [process.stderr.readline() for _ in range(2)]
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+    assert told[1] == "pulling 0123456789ab: 10 B of 1.0 kB (1%)\n"
+    assert (process.returncode, err) == (code, "")
+    assert peer.gone.wait(10)
+
+
+def test_a_reader_that_goes_away_is_no_traceback(peer: Peer) -> None:
+    """`arriero ... | head -1` ends quietly, as programs written in C do."""
+    peer.lines = [{"status": f"{n:0100}"} for n in range(5000)]
+    command = [sys.executable, "-m", "arriero", "models", "pull", "x", "--json"]
+    with subprocess.Popen(
+        [*command, "--host", peer.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline()) == peer.lines[0]
+        process.stdout.close()
+        err = process.stderr.read()
+    assert (process.returncode, err) == (ExitCode.BROKEN_PIPE, "")
