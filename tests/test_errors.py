@@ -16,6 +16,7 @@ from arriero.errors import (
     ConnectFailed,
     ConnectionLost,
     DeadlineExceeded,
+    DiskFull,
     MissingExtra,
     ModelNotFound,
     ParseError,
@@ -27,6 +28,7 @@ from arriero.errors import (
     StreamFailed,
     StreamIncomplete,
     ToolError,
+    VerificationFailed,
 )
 from arriero.types.chat import GenerateResponse
 
@@ -48,6 +50,17 @@ MADE: list[tuple[ArrieroError, str, tuple[type, ...]]] = [
     (StreamIncomplete("x"), "x", (ProtocolError, ValueError)),
     (ParseError("why", "text"), "the answer does not fit its format: why", (ValueError,)),
     (ToolError("tool", "why"), "tool: why", (ArrieroError,)),
+    (
+        VerificationFailed("m", "digest", "why"),
+        "model 'm' fails its digest check: why",
+        (ArrieroError,),
+    ),
+    (
+        DiskFull("m", 1234567),
+        "the disk is full while pulling 'm': free at least 1,234,567 bytes there, or set"
+        " OLLAMA_MODELS of the server to a larger disk, then pull again",
+        (ArrieroError,),
+    ),
 ]
 
 

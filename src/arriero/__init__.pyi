@@ -16,6 +16,7 @@ from arriero.errors import ConnectFailed as ConnectFailed
 from arriero.errors import ConnectionLost as ConnectionLost
 from arriero.errors import ContextOverflow as ContextOverflow
 from arriero.errors import DeadlineExceeded as DeadlineExceeded
+from arriero.errors import DiskFull as DiskFull
 from arriero.errors import MissingExtra as MissingExtra
 from arriero.errors import ModelNotFound as ModelNotFound
 from arriero.errors import NotFound as NotFound
@@ -31,6 +32,7 @@ from arriero.errors import StreamFailed as StreamFailed
 from arriero.errors import StreamIncomplete as StreamIncomplete
 from arriero.errors import ToolError as ToolError
 from arriero.errors import TransportError as TransportError
+from arriero.errors import VerificationFailed as VerificationFailed
 from arriero.server import Server as Server
 from arriero.server import serve as serve
 from arriero.settings import Pool as Pool
@@ -46,6 +48,9 @@ from arriero.types.chat import Message as Message
 from arriero.types.chat import TokenLogprob as TokenLogprob
 from arriero.types.embed import EmbeddingsResponse as EmbeddingsResponse
 from arriero.types.embed import EmbedResponse as EmbedResponse
+from arriero.types.ensured import EnsureResponse as EnsureResponse
+from arriero.types.ensured import PullPolicy as PullPolicy
+from arriero.types.ensured import SmokeTest as SmokeTest
 from arriero.types.image import Image as Image
 from arriero.types.models import ListResponse as ListResponse
 from arriero.types.models import ModelDetails as ModelDetails
@@ -88,6 +93,7 @@ delete = _client.delete
 embed = _client.embed
 embed_array = _client.embed_array
 embeddings = _client.embeddings
+ensure = _client.ensure
 generate = _client.generate
 list = _client.list
 load = _client.load

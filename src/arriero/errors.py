@@ -26,6 +26,8 @@
     ├─ ProtocolError (ValueError)                the answer breaks the protocol
     │  └─ StreamIncomplete                       the stream ended before it was done
     ├─ ParseError (ValueError)                   structured output does not fit its type
+    ├─ VerificationFailed                        a model is not what was asked for
+    ├─ DiskFull                                  the server's disk cannot take the model
     └─ ToolError                                 a tool the model asked for could not be run
 
 `RequestError` and `ResponseError` are the names the `ollama` package uses; handlers
@@ -240,6 +242,48 @@ class ParseError(ArrieroError, ValueError):
     def __str__(self) -> str:
         where = f"{self.call}: " if self.call else ""
         return f"{where}the answer does not fit its format: {self.reason}"
+
+
+class VerificationFailed(ArrieroError):
+    """A model is not what was asked for.
+
+    Attributes:
+        model: Its name.
+        check: What was checked: ``digest``, ``layers``, ``show``, ``recipe``, ``smoke`` or
+            ``licence``.
+        reason: What was wanted, what was found, and what to do.
+    """
+
+    def __init__(self, model: str, check: str, reason: str) -> None:
+        super().__init__(model, check, reason)
+        self.model = model
+        self.check = check
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"model {self.model!r} fails its {self.check} check: {self.reason}"
+
+
+class DiskFull(ArrieroError):
+    """The server's disk cannot take the model. What was downloaded stays for the next try.
+
+    Attributes:
+        model: Its name.
+        missing_bytes: How much more has to be free, at least; None if nobody can tell.
+    """
+
+    def __init__(self, model: str, missing_bytes: int | None) -> None:
+        super().__init__(model, missing_bytes)
+        self.model = model
+        self.missing_bytes = missing_bytes
+
+    def __str__(self) -> str:
+        where = f" of {self.host}" if self.host else ""
+        missing = "" if self.missing_bytes is None else f" at least {self.missing_bytes:,} bytes"
+        return (
+            f"the disk{where} is full while pulling {self.model!r}: free{missing or ' space'}"
+            " there, or set OLLAMA_MODELS of the server to a larger disk, then pull again"
+        )
 
 
 class ToolError(ArrieroError):

@@ -14,6 +14,7 @@ from arriero import AsyncClient, Client
 from arriero.settings import Timeouts
 from arriero.types.chat import ChatResponse, GenerateResponse
 from arriero.types.embed import EmbeddingsResponse, EmbedResponse
+from arriero.types.ensured import EnsureResponse
 from arriero.types.models import (
     ListResponse,
     ProcessResponse,
@@ -222,6 +223,15 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, Any, bytes, Any]] =
         {**NEW, "keep_alive": 0},
         b'{"done":true}',
         type(None),
+    ),
+    (
+        "ensure",
+        ("m",),
+        {"digest": DIGEST, "smoke": (), "insecure": True, "policy": None, "on_progress": print},
+        "GET /api/tags",
+        None,
+        f'{{"models":[{{"model":"m:latest","digest":"{DIGEST[7:]}"}}]}}'.encode(),
+        EnsureResponse,
     ),
     ("version", (), {}, "GET /api/version", None, b'{"version":"1"}', VersionResponse),
     ("status", (), {}, "GET /api/status", None, b'{"cloud":{}}', ServerStatusResponse),

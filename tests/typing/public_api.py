@@ -22,6 +22,7 @@ from arriero import (
     Client,
     EmbeddingsResponse,
     EmbedResponse,
+    EnsureResponse,
     GenerateResponse,
     HttpInfo,
     Image,
@@ -32,10 +33,12 @@ from arriero import (
     Pool,
     ProcessResponse,
     ProgressResponse,
+    PullPolicy,
     RawRecord,
     RawResponse,
     ServerStatusResponse,
     ShowResponse,
+    SmokeTest,
     StatusResponse,
     Stream,
     SystemOneNoulQuestion,
@@ -124,6 +127,11 @@ def with_a_client(client: Client, flag: bool) -> None:
     assert_type(client.create("m", from_="b", stream=True), Stream[ProgressResponse])
     path: os.PathLike[str] = Path("a")
     assert_type(client.create_blob(path), str)
+    assert_type(client.ensure("m", digest="0" * 64, on_progress=print), EnsureResponse)
+    assert_type(
+        client.ensure("m", smoke=SmokeTest("hi", "hello"), policy=PullPolicy(attempts=2)),
+        EnsureResponse,
+    )
     assert_type(client.blob_exists("sha256:"), bool)
     assert_type(client.copy("a", "b"), StatusResponse)
     assert_type(client.delete("m"), StatusResponse)
@@ -170,6 +178,7 @@ async def with_an_async_client(client: AsyncClient, flag: bool) -> None:
     assert_type(await client.push("m"), ProgressResponse)
     assert_type(await client.create("m", stream=True), AsyncStream[ProgressResponse])
     assert_type(await client.create_blob("a"), str)
+    assert_type(await client.ensure("m", smoke=[SmokeTest("hi")]), EnsureResponse)
     assert_type(await client.blob_exists("sha256:"), bool)
     assert_type(await client.copy("a", "b"), StatusResponse)
     assert_type(await client.delete("m"), StatusResponse)

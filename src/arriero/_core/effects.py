@@ -32,6 +32,13 @@ class ReadBody(msgspec.Struct, frozen=True):
     until: float | None
 
 
+class ReadPart(msgspec.Struct, frozen=True):
+    """Read the next piece of the answer that is open. Resumed with its bytes; empty bytes are
+    the end, and the answer is closed."""
+
+    until: float | None
+
+
 class Drop(msgspec.Struct, frozen=True):
     """Close the answer that is open, unread. Resumed with None."""
 
@@ -52,5 +59,11 @@ class Authorize(msgspec.Struct, frozen=True):
     """Call the user's token provider. Resumed with the token."""
 
 
-Effect: TypeAlias = Send | ReadBody | Drop | LoadImage | HashFile | Authorize
+class Sleep(msgspec.Struct, frozen=True):
+    """Wait. Resumed with None."""
+
+    seconds: float
+
+
+Effect: TypeAlias = Send | ReadBody | ReadPart | Drop | LoadImage | HashFile | Authorize | Sleep
 Operation: TypeAlias = Generator[Effect, Any, T]

@@ -38,7 +38,9 @@ from arriero._core.effects import (
     LoadImage,
     Operation,
     ReadBody,
+    ReadPart,
     Send,
+    Sleep,
 )
 from arriero._core.http import Fault, Head
 from arriero._core.images import ImageFile, ImagePath
@@ -160,10 +162,19 @@ class AsyncBase(Configured):
                             result = await _body(answer, until)
                             await answer.close()
                             answer = None
+                        case ReadPart(until):
+                            assert answer is not None
+                            result = await _part(answer, until)
+                            if not result:
+                                await answer.close()
+                                answer = None
                         case Drop():
                             assert answer is not None
                             await answer.close()
                             answer = result = None
+                        case Sleep(seconds):
+                            await asyncio.sleep(seconds)
+                            result = None
                         case Authorize() | LoadImage() | HashFile():
                             result = await self._act(effect)
                         case _:
@@ -236,6 +247,17 @@ async def _body(answer: AsyncAnswer, until: float | None) -> bytes:
             parts.append(more)
             more = await answer.read()
         return b"".join(parts)
+    except Fault as fault:
+        raise watch.fault or fault from fault.__cause__
+    finally:
+        watch.stop()
+
+
+async def _part(answer: AsyncAnswer, until: float | None) -> bytes:
+    watch = _Watch(asyncio.get_running_loop(), answer)
+    watch.start(until)
+    try:
+        return await answer.read()
     except Fault as fault:
         raise watch.fault or fault from fault.__cause__
     finally:

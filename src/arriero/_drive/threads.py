@@ -22,7 +22,9 @@ from arriero._core.effects import (
     LoadImage,
     Operation,
     ReadBody,
+    ReadPart,
     Send,
+    Sleep,
 )
 from arriero._core.http import Fault, Head
 from arriero._core.images import ImageFile, ImagePath
@@ -125,10 +127,19 @@ class SyncBase(Configured):
                             result = _body(answer, until)
                             answer.close()
                             answer = None
+                        case ReadPart(until):
+                            assert answer is not None
+                            result = answer.read(until)
+                            if not result:
+                                answer.close()
+                                answer = None
                         case Drop():
                             assert answer is not None
                             answer.close()
                             answer = result = None
+                        case Sleep(seconds):
+                            time.sleep(seconds)
+                            result = None
                         case Authorize() | LoadImage() | HashFile():
                             result = self._act(effect)
                         case _:

@@ -7,11 +7,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, overload
 
-from arriero._core.api import models
+from arriero._core.api import ensure, models
 from arriero._core.api.arguments import KeepAlive
+from arriero._core.pulling import OnProgress
 from arriero._drive.threads import Stream, SyncBase
 from arriero.settings import Timeouts
 from arriero.types.chat import Message
+from arriero.types.ensured import EnsureResponse, PullPolicy, SmokeTest
 from arriero.types.models import (
     ListResponse,
     ProcessResponse,
@@ -113,6 +115,54 @@ class ModelCalls(SyncBase):
             ServerError: the same without stream.
         """
         return self._run(models.pull(model, insecure=insecure, stream=stream, timeouts=timeouts))
+
+    def ensure(
+        self,
+        model: str,
+        *,
+        digest: str | None = None,
+        smoke: Sequence[SmokeTest] | SmokeTest = (),
+        insecure: bool = False,
+        policy: PullPolicy | None = None,
+        on_progress: OnProgress | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> EnsureResponse:
+        """Have a model: pull it unless it is there, and check what came.
+
+        A pull that stalls or breaks is tried again and goes on where it stopped. If it is
+        not the wanted model that came, it stays under its name; `arriero.lifecycle` keeps the
+        old one serving until the new one is proven.
+
+        Args:
+            model: Name with optional registry, namespace and tag.
+            digest: Of the model's manifest, as `list` has it, with or without ``sha256:``.
+                Any other model of that name is pulled anew, and refused if the registry has
+                another one by now. None is content with what is there.
+            smoke: Questions it has to answer; they are asked even if nothing was pulled.
+            insecure: True lets the server speak plain http to the registry.
+            policy: Tries, waits and stalls; defaults in `PullPolicy`.
+            on_progress: Called with each record of the pull.
+            timeouts: Budgets of each request, instead of the client's; `total_s` is for the
+                pull with all of its tries, and `idle_s` gives way to `policy.stall_s`.
+
+        Raises:
+            ModelNotFound: the registry has no such model; the message names the nearest.
+            AccessDenied: the registry or the server wants credentials; says which setting.
+            DiskFull: says how much is missing.
+            VerificationFailed: digest, layers or smoke test are not as wanted.
+        """
+        return self._drive(
+            ensure.ensure(
+                self._target,
+                model,
+                digest=digest,
+                smoke=smoke,
+                insecure=insecure,
+                policy=policy,
+                on_progress=on_progress,
+                timeouts=timeouts,
+            )
+        )
 
     @overload
     def push(
