@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from io import TextIOWrapper
 
 
 def main() -> None:
@@ -22,6 +23,9 @@ def main() -> None:
             file=sys.stderr,
         )
         raise SystemExit(1)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # letters the locale lacks are no reason to break
+            stream.reconfigure(errors="backslashreplace")
     try:
         from arriero.cli.app import app
 

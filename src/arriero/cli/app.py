@@ -9,9 +9,13 @@ from typer.core import TyperGroup
 
 from arriero import __version__
 from arriero.cli.demo import demo
+from arriero.cli.embed import embed
 from arriero.cli.exits import endings_told
 from arriero.cli.models import models
+from arriero.cli.run import run
+from arriero.cli.running import ps, stop, version
 from arriero.cli.serve import serve
+from arriero.cli.session import command
 
 
 class _Commands(TyperGroup):
@@ -30,9 +34,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+command(app)(run)
+command(app)(embed)
+command(app)(ps)
+command(app)(stop)
 app.add_typer(models, name="models")
 app.command()(serve)
 app.command()(demo)
+command(app)(version)
 
 
 def _show_version(wanted: bool) -> None:
@@ -43,7 +52,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def arriero(
-    version: Annotated[
+    show_version: Annotated[
         bool,
         typer.Option(
             "--version",

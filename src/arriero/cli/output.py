@@ -50,15 +50,26 @@ class Output:
 
     def document(self, value: Mapping[str, Any]) -> None:
         """Write the one result of a command as JSON, indented where somebody looks."""
-        self._write(json.dumps(value, indent=2 if self.is_terminal else None, ensure_ascii=False))
+        self._write(_json(value, indent=2 if self.is_terminal else None))
 
     def line(self, value: Mapping[str, Any]) -> None:
         """Write one of several records as a line of JSON, at once."""
-        self._write(json.dumps(value, ensure_ascii=False))
+        self._write(_json(value))
 
     def text(self, text: str) -> None:
         """Write a result as it is; on a terminal without what it would obey."""
         self._write(printable(text) if self.is_terminal else text)
+
+    def piece(self, text: str) -> None:
+        """Write a piece of a result that comes bit by bit."""
+        sys.stdout.write(printable(text) if self.is_terminal else text)
+        sys.stdout.flush()
+
+    def aside(self, text: str) -> None:
+        """Write a piece of what is no result, such as reasoning, to stderr."""
+        from rich.text import Text
+
+        self.errors.print(Text(printable(text), "dim"), end="", soft_wrap=True)
 
     def remark(self, text: str) -> None:
         """Tell people something that is no result, unless they want quiet or JSON."""
@@ -87,6 +98,11 @@ class Output:
     def _write(self, text: str) -> None:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(value, indent=indent, ensure_ascii=not is_utf8)
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from arriero.cli.inputs import text_of
 from arriero.cli.models.group import models
 from arriero.cli.names import ModelName, ModelNames, complete_model
 from arriero.cli.pairs import options_of
@@ -89,8 +90,8 @@ def create(
         base,
         _uploaded(session, files),
         _uploaded(session, adapters),
-        template=_text_of(template),
-        license=[_text_of(path) or "" for path in licence or ()] or None,
+        template=None if template is None else text_of(template),
+        license=[text_of(path) for path in licence or ()] or None,
         system=system,
         parameters=options_of(parameter),
         stream=True,
@@ -105,12 +106,3 @@ def _uploaded(session: Session, paths: list[Path] | None) -> dict[str, str] | No
         session.out.remark(f"Uploading {path}")
         digests[path.name] = session.client.create_blob(path)
     return digests or None
-
-
-def _text_of(path: Path | None) -> Any:
-    if path is None:
-        return None
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as cause:
-        raise RequestError(f"{path}: cannot be read: {cause}") from cause
