@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .errors import CorruptManifest, InvalidDigest, MissingBlob, StoreError
 from .manifests import Layer, Manifest
+from .partials import Partial
 from .store import Entry, Store, Upload, layer_of
 
 __all__ = (
@@ -13,6 +14,7 @@ __all__ = (
     "Layer",
     "Manifest",
     "MissingBlob",
+    "Partial",
     "Store",
     "StoreError",
     "Upload",

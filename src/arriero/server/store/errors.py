@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 
 class StoreError(Exception):
     """The store cannot do what was asked; the message is for the caller of the route."""
@@ -23,3 +26,12 @@ class MissingBlob(StoreError):
 
 class CorruptManifest(StoreError):
     """A manifest, or what it points to, cannot be read or makes no sense."""
+
+
+@contextmanager
+def told() -> Generator[None]:
+    """Turn what the file system says into an error of ours."""
+    try:
+        yield
+    except OSError as cause:
+        raise StoreError(f"{cause.strerror or cause}: {cause.filename}") from cause

@@ -20,14 +20,14 @@ from .locks import try_lock
 
 _LEFTOVER = re.compile(r"[.\w-]*-arriero-[0-9a-f]{16}", re.ASCII)
 
-_FLAGS = (
+OPEN_FLAGS = (
     os.O_RDWR
     | os.O_CREAT
-    | os.O_EXCL
     | getattr(os, "O_BINARY", 0)
     | getattr(os, "O_NOINHERIT", 0)
     | getattr(os, "O_CLOEXEC", 0)
 )
+"""Open a file, made if need be, that no child process inherits: it would hold its lock."""
 
 
 class Draft:
@@ -47,7 +47,7 @@ class Draft:
         self._durable = durable
         while True:
             self.path = folder / f"{prefix}-arriero-{secrets.token_hex(8)}"
-            self._descriptor = os.open(self.path, _FLAGS, 0o644)
+            self._descriptor = os.open(self.path, OPEN_FLAGS | os.O_EXCL, 0o644)
             try_lock(self._descriptor)
             # Between the two lines a start elsewhere may have taken it for a leftover.
             if self.path.exists():
@@ -57,9 +57,7 @@ class Draft:
 
     def write(self, data: bytes | memoryview) -> None:
         """Append."""
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        write_all(self._descriptor, data)
 
     def commit(self, target: Path) -> None:
         """Give the file its name in one step, in place of whatever had it."""
@@ -71,7 +69,7 @@ class Draft:
         self.path.replace(target)
         self._close()
         if self._durable:
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
 
     def __enter__(self) -> Self:
         """Give the draft."""
@@ -102,14 +100,15 @@ def remove_leftovers(paths: Iterable[Path]) -> int:
     """Remove the drafts among these files whose writers are gone; count them."""
     count = 0
     for path in paths:
-        if _LEFTOVER.fullmatch(path.name) and _is_abandoned(path):
+        if _LEFTOVER.fullmatch(path.name) and is_abandoned(path):
             with suppress(OSError):
                 path.unlink()
                 count += 1
     return count
 
 
-def _is_abandoned(path: Path) -> bool:
+def is_abandoned(path: Path) -> bool:
+    """Tell whether nobody has a file locked."""
     try:
         descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
     except OSError:
@@ -120,7 +119,15 @@ def _is_abandoned(path: Path) -> bool:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write every byte. Raises `OSError`."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a loss of power. Raises `OSError`."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

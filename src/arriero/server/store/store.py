@@ -25,14 +25,18 @@ from typing import Self
 
 from ..names import InvalidName, ModelName
 from .digests import digest_in, digest_of, digest_of_file, file_name
-from .errors import CorruptManifest, MissingBlob, StoreError
+from .errors import CorruptManifest, MissingBlob, StoreError, told
 from .files import Draft, remove_leftovers
 from .locks import locked
 from .manifests import Layer, Manifest, decode_manifest
+from .partials import Partial, remove_abandoned
 
 _LOCK_WAIT_S = 60.0
 _YOUNG_S = 3600.0
 """Ollama's pruning spares blobs younger than this: somebody may be about to use them."""
+
+_FORGOTTEN_S = 7 * 24 * 3600.0
+"""Ollama throws downloads away after an hour; a large one may wait for a night or a weekend."""
 
 _MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 _PIECE_BYTES = 1024 * 1024
@@ -96,7 +100,7 @@ class Store:
 
     def read_blob(self, digest: str) -> bytes:
         """Read a small blob whole. Raises `InvalidDigest`, `MissingBlob`."""
-        with _told():
+        with told():
             return self._present(digest).read_bytes()
 
     def verify_blob(self, digest: str) -> bool:
@@ -106,12 +110,12 @@ class Store:
             InvalidDigest: the text is no digest.
             MissingBlob: the blob is not there.
         """
-        with _told():
+        with told():
             return digest_of_file(self._present(digest)) == digest.replace("-", ":")
 
     def upload(self) -> Upload:
         """Begin to receive a blob."""
-        with _told():
+        with told():
             return Upload(self._folder("blobs"), durable=self._durable)
 
     def add_blob(self, data: bytes) -> tuple[str, bool]:
@@ -125,7 +129,7 @@ class Store:
 
     def add_file(self, path: Path) -> tuple[str, bool]:
         """Keep a copy of a file; give its digest and whether it is new here."""
-        with _told():
+        with told():
             digest = digest_of_file(path)
             if self.has_blob(digest):
                 return digest, False
@@ -133,6 +137,11 @@ class Store:
                 while piece := file.read(_PIECE_BYTES):
                     upload.write(piece)
                 return upload.finish(), True
+
+    def partial(self, digest: str) -> Partial:
+        """A blob that arrives in parts. Raises `InvalidDigest`."""
+        with told():
+            return Partial(self._folder("blobs"), digest, durable=self._durable)
 
     def _present(self, digest: str) -> Path:
         path = self.blob_path(digest)
@@ -178,7 +187,15 @@ class Store:
         Raises:
             CorruptManifest: it cannot be read.
         """
+        return self.read_whole(entry)[1:]
+
+    def read_whole(self, entry: Entry) -> tuple[bytes, Manifest, str]:
+        """The same, after the manifest byte for byte. Raises `CorruptManifest`."""
         return _read_manifest(entry.path)
+
+    def manifest_path(self, name: ModelName) -> Path:
+        """Where a manifest is, or would be."""
+        return _manifest_path(self._root or Path(), name)
 
     @contextmanager
     def adding(self) -> Generator[None]:
@@ -186,22 +203,25 @@ class Store:
         with self._locked(shared=True):
             yield
 
-    def write(self, name: ModelName, manifest: Manifest) -> None:
+    def write(self, name: ModelName, manifest: Manifest, data: bytes | None = None) -> None:
         """Make a manifest the model of a name, within `adding`; case as in `spelt`.
+
+        Args:
+            name: The name.
+            manifest: What it is made of.
+            data: The manifest as it came, to be kept byte for byte; None writes it anew.
 
         Raises:
             MissingBlob: it names a blob that is not there.
         """
         for digest in sorted(manifest.digests):
             self._present(digest)
-        self._write(name, manifest.encode())
+        self._write(name, manifest.encode() if data is None else data)
 
     def copy(self, source: Entry, target: ModelName) -> None:
         """Give a model a second name. Raises `CorruptManifest`."""
         with self._locked(shared=True):
-            manifest, _ = self.read(source)
-            with _told():
-                data = source.path.read_bytes()
+            data, manifest, _ = self.read_whole(source)
             for digest in sorted(manifest.digests):
                 self._present(digest)
             self._write(target, data)
@@ -219,7 +239,7 @@ class Store:
             except CorruptManifest as error:
                 _log.warning("%s was removed, its blobs stay: %s", entry.name.shortest, error)
                 manifest = None
-            with _told():
+            with told():
                 entry.path.unlink()
             _prune_folders(self._root, entry.path.parent)
             if manifest is not None:
@@ -241,10 +261,11 @@ class Store:
         """Do what a server does with a store when it starts.
 
         What killed writers left behind goes. So do blobs no manifest needs, unless they are
-        younger than an hour, a manifest cannot be read, or another program is downloading.
+        younger than an hour, a manifest cannot be read, or another program is downloading;
+        and downloads nobody has gone on with for a week.
 
         Args:
-            prune: False keeps unused blobs.
+            prune: False keeps unused blobs and downloads.
         """
         if self._root is None or not self._root.is_dir():
             return
@@ -255,6 +276,8 @@ class Store:
             if left:
                 _log.info("%s: removed %d unfinished files", self._root, left)
             now_s = time.time()
+            if prune:
+                remove_abandoned(blobs, now_s, _FORGOTTEN_S)
             if prune and not any(_is_download(path, now_s) for path in blobs):
                 old = (digest_in(path.name) for path in blobs if _age_s(path, now_s) > _YOUNG_S)
                 self._remove_unused(digest for digest in old if digest)
@@ -264,7 +287,7 @@ class Store:
         # Whatever lies where manifests lie counts, also under names that are none here.
         for path in _manifest_files(self._root or Path()):
             try:
-                used |= _read_manifest(path)[0].digests
+                used |= _read_manifest(path)[1].digests
             except CorruptManifest as error:
                 # Nobody can tell what it needs.
                 _log.warning("unused blobs stay, as a manifest cannot be read: %s", error)
@@ -275,20 +298,20 @@ class Store:
                 self.blob_path(digest).unlink()
 
     def _write(self, name: ModelName, data: bytes) -> None:
-        with _told():
+        with told():
             root = self._made()
             name = self.spelt(name)
-            folder = root / "manifests" / name.host / name.namespace / name.model
-            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            with Draft(folder, ".manifest", durable=self._durable) as draft:
+            path = _manifest_path(root, name)
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            with Draft(path.parent, ".manifest", durable=self._durable) as draft:
                 draft.write(data)
-                draft.commit(folder / name.tag)
+                draft.commit(path)
 
     # -- folders
 
     @contextmanager
     def _locked(self, *, shared: bool) -> Generator[None]:
-        with _told():
+        with told():
             path = self._made() / ".arriero.lock"
         with locked(path, shared=shared, wait_s=_LOCK_WAIT_S):
             yield
@@ -318,14 +341,14 @@ class Upload:
     def write(self, data: bytes) -> None:
         """Append. Raises `StoreError`."""
         self._hash.update(data)
-        with _told():
+        with told():
             self._draft.write(data)
 
     def finish(self) -> str:
         """Keep it under its digest, and give that. Raises `StoreError`."""
         digest = f"sha256:{self._hash.hexdigest()}"
         target = self._folder / file_name(digest)
-        with _told():
+        with told():
             # What has the name has the content; on Windows it may be in use, too.
             if not target.exists():
                 self._draft.commit(target)
@@ -349,15 +372,6 @@ class Upload:
         self._draft.discard()
 
 
-@contextmanager
-def _told() -> Generator[None]:
-    """Turn what the file system says into an error of ours."""
-    try:
-        yield
-    except OSError as cause:
-        raise StoreError(f"{cause.strerror or cause}: {cause.filename}") from cause
-
-
 def layer_of(store: Store, media_type: str, data: bytes) -> tuple[Layer, bool]:
     """Keep some bytes as a layer; give it and whether it is new here. Raises `StoreError`."""
     digest, is_new = store.add_blob(data)
@@ -365,7 +379,7 @@ def layer_of(store: Store, media_type: str, data: bytes) -> tuple[Layer, bool]:
 
 
 def _entry(root: Path, name: ModelName) -> Entry:
-    path = root / "manifests" / name.host / name.namespace / name.model / name.tag
+    path = _manifest_path(root, name)
     about = path.stat()
     if not path.is_file():
         raise InvalidName(str(path))
@@ -373,19 +387,23 @@ def _entry(root: Path, name: ModelName) -> Entry:
     return Entry(name, path, about.st_mtime_ns, stamp)
 
 
+def _manifest_path(root: Path, name: ModelName) -> Path:
+    return root / "manifests" / name.host / name.namespace / name.model / name.tag
+
+
 def _name_of(path: Path) -> ModelName:
     host, namespace, model, tag = path.parts[-4:]
     return ModelName.checked(host, namespace, model, tag)
 
 
-def _read_manifest(path: Path) -> tuple[Manifest, str]:
+def _read_manifest(path: Path) -> tuple[bytes, Manifest, str]:
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_MANIFEST_BYTES)
     except OSError as cause:
         raise CorruptManifest(f"{path}: {cause.strerror}") from cause
     try:
-        return decode_manifest(data), hashlib.sha256(data).hexdigest()
+        return data, decode_manifest(data), hashlib.sha256(data).hexdigest()
     except CorruptManifest as cause:
         raise CorruptManifest(f"{path}: {cause}") from cause
 
