@@ -26,11 +26,14 @@ from .guard import (
 from .inference import House
 from .keeping import blobs, copy, create, delete
 from .listing import ps, root, show, status, tags, version
+from .moving import pull, push
 from .router import Route, Router
 from .scheduler import LoadEngine, Scheduler
 from .settings import Scheduling
 from .store import Store
 from .stored_models import StoreCatalogue
+from .transfer.models import RegistryTransfers
+from .transfers import Transfers
 from .v1 import ROUTES
 
 VERSION = "0.33.0"
@@ -78,10 +81,12 @@ class Application:
         origins: Sequence[str] = (),
         on_request: Callable[[RequestLine], None] | None = None,
         store: Store | None = None,
+        transfers: Transfers | None = None,
     ) -> None:
         store = Store() if store is None else store
         models = StoreCatalogue(store, catalogue)
-        self._house = House(models, Scheduler(scheduling, load), VERSION, store)
+        transfers = RegistryTransfers(store, VERSION) if transfers is None else transfers
+        self._house = House(models, Scheduler(scheduling, load), VERSION, store, transfers)
         self._work = Work()
         self._router = Router(self._work)
         self._router.add(self._routes())
@@ -108,6 +113,7 @@ class Application:
         self._closed = True
         await self._work.drain(drain_s)
         await self._house.scheduler.close()
+        await self._house.transfers.close()
         self._house.builds.close()
         self._house.files.close()
         self._house.store.close()
@@ -131,6 +137,8 @@ class Application:
             (_POST, "/api/create", create),
             (_POST, "/api/copy", copy),
             (("DELETE",), "/api/delete", delete),
+            (_POST, "/api/pull", pull),
+            (_POST, "/api/push", push),
             (_POST, "/api/me", me),
             (_POST, "/api/signout", sign_out),
             (("DELETE",), "/api/user/keys/{key}", sign_out),

@@ -21,6 +21,7 @@ from .requests import Think
 from .scheduler import Busy, Lease, Scheduler, ShuttingDown
 from .store import Store
 from .stored_models import StoreCatalogue
+from .transfers import Transfers
 from .wire import Clock, Part
 from .workers import Workers
 
@@ -41,6 +42,7 @@ class House:
         scheduler: Loads them.
         version: Version of the protocol.
         store: Where models are made, copied and deleted.
+        transfers: Fetches models from registries and sends them there.
         files: For what reads files: heads and digests take time with large ones.
         builds: For what writes to the store, so that lists need not wait for it.
     """
@@ -49,6 +51,7 @@ class House:
     scheduler: Scheduler
     version: str
     store: Store
+    transfers: Transfers
     files: Workers = field(default_factory=lambda: Workers(1, "arriero-files"))
     builds: Workers = field(default_factory=lambda: Workers(2, "arriero-builds"))
 

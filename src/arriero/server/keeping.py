@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from . import gojson
 from .bodies import RequestRefused
 from .creation import CreateFailed, copy_given, create_model
-from .exchange import JSON_STREAM_ERROR, Exchange, Refused
+from .exchange import Exchange, Refused
 from .inference import House
 from .names import ConflictingSource, InvalidName, ModelName, parse_name, split_source
+from .progress import fail, succeed
 from .store import InvalidDigest, StoreError
 from .store_requests import CreateRequest, read_copy, read_create, read_delete
 
@@ -100,34 +100,11 @@ async def create(house: House, exchange: Exchange) -> None:
     try:
         job.result()
     except CreateFailed as error:
-        await _fail(exchange, error.status, error.text, stream=request.stream)
+        await fail(exchange, error.status, error.text, stream=request.stream)
     except StoreError as error:
-        await _fail(exchange, 500, str(error), stream=request.stream)
+        await fail(exchange, 500, str(error), stream=request.stream)
     else:
-        await _succeed(exchange, stream=request.stream)
-
-
-async def _succeed(exchange: Exchange, *, stream: bool) -> None:
-    if stream:
-        await exchange.end()
-    else:
-        await _reply_plainly(exchange, {"status": "success"}, 200)
-
-
-async def _fail(exchange: Exchange, status: int, text: str, *, stream: bool) -> None:
-    if exchange.started:
-        await exchange.fail(status, text)
-    elif stream:
-        await exchange.reply({"error": text}, status, JSON_STREAM_ERROR)
-    else:
-        await _reply_plainly(exchange, {"error": text}, status)
-
-
-async def _reply_plainly(exchange: Exchange, value: Any, status: int) -> None:
-    """Answer as Ollama does on streaming routes that were asked not to stream."""
-    data = gojson.encode(value)
-    length = (("content-length", str(len(data))),)
-    await exchange.reply_bytes(data, status, JSON_STREAM_ERROR, length)
+        await succeed(exchange, stream=request.stream)
 
 
 async def copy(house: House, exchange: Exchange) -> None:

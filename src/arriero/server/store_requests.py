@@ -1,4 +1,4 @@
-"""Read the bodies of create, copy and delete requests.
+"""Read the bodies of create, copy, delete, pull and push requests.
 
 Source: Ollama v0.33.0-rc2, api/types.go.
 """
@@ -58,6 +58,17 @@ class CopyRequest:
     destination: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TransferRequest:
+    """Body of ``POST /api/pull`` and ``/api/push``; the old key `name` has become `model`."""
+
+    model: str = ""
+    insecure: bool = False
+    username: str = ""
+    password: str = field(default="", repr=False)
+    stream: bool = True
+
+
 def read_create(body: bytes) -> CreateRequest:
     """Read the body of a create request. Raises `RequestRefused`."""
     fields = read_body(body, "CreateRequest", _CREATE)
@@ -76,6 +87,22 @@ def read_delete(body: bytes) -> str:
     """Read the name in the body of a delete request. Raises `RequestRefused`."""
     fields = read_body(body, "DeleteRequest", _DELETE)
     return str(fields.get("model") or fields.get("name", ""))
+
+
+def read_pull(body: bytes) -> TransferRequest:
+    """Read the body of a pull request. Raises `RequestRefused`."""
+    return _transfer(body, "PullRequest")
+
+
+def read_push(body: bytes) -> TransferRequest:
+    """Read the body of a push request. Raises `RequestRefused`."""
+    return _transfer(body, "PushRequest")
+
+
+def _transfer(body: bytes, struct: str) -> TransferRequest:
+    fields = read_body(body, struct, _TRANSFER)
+    name = fields.pop("name", "")
+    return TransferRequest(**{**fields, "model": fields.get("model") or name})
 
 
 def _digests(value: Any, place: Place) -> dict[str, str]:
@@ -121,3 +148,12 @@ _CREATE: Fields = {
 _COPY: Fields = {"source": ("source", read_text), "destination": ("destination", read_text)}
 
 _DELETE: Fields = {"model": ("model", read_text), "name": ("name", read_text)}
+
+_TRANSFER: Fields = {
+    "model": ("model", read_text),
+    "name": ("name", read_text),
+    "insecure": ("insecure", read_flag),
+    "username": ("username", read_text),
+    "password": ("password", read_text),
+    "stream": ("stream", read_flag),
+}
