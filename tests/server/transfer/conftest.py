@@ -1,0 +1,68 @@
+"""A real registry for the whole room, with models in it that tests may pull."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from arriero.server import Server, serve
+
+from ..conftest import Answer, ask_server
+from .real_registry import RealRegistry, real_registry
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    """A registry that lets everybody in."""
+    with real_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@dataclass
+class Farm:
+    """A server with a store of its own.
+
+    Attributes:
+        server: The server.
+        store: Folder of its store.
+    """
+
+    server: Server
+    store: Path
+
+    def ask(self, path: str, body: object, method: str = "POST") -> Answer:
+        """Ask it something."""
+        return ask_server(self.server, method, path, body)
+
+    def names(self) -> set[str]:
+        """The models of its store."""
+        listed = self.ask("/api/tags", None, "GET").json["models"]
+        return {model["name"] for model in listed}
+
+    def litter(self) -> list[str]:
+        """Files in the store that belong to no finished blob."""
+        blobs = self.store / "blobs"
+        found = sorted(path.name for path in blobs.iterdir()) if blobs.exists() else []
+        return [name for name in found if len(name) != len("sha256-") + 64]
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Iterator[Farm]:
+    """A server without models."""
+    with serve(models=[], store=tmp_path / "farm") as server:
+        yield Farm(server, tmp_path / "farm")
+
+
+@pytest.fixture(scope="session")
+def pushed(registry: RealRegistry, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a model in the registry, made of the weights of the package and two layers."""
+    name = f"{registry.host}/library/mini"
+    with serve(store=tmp_path_factory.mktemp("pushing") / "store") as server:
+        made = {"model": name, "from": "mini", "system": "Spit.", "license": "Grass."}
+        assert ask_server(server, "POST", "/api/create", made).status == 200
+        answer = ask_server(server, "POST", "/api/push", {"model": name, "insecure": True})
+        assert answer.records[-1] == {"status": "success"}, answer.body
+    return name
