@@ -15,6 +15,7 @@ from arriero.errors import ClientClosed as ClientClosed
 from arriero.errors import ConnectFailed as ConnectFailed
 from arriero.errors import ConnectionLost as ConnectionLost
 from arriero.errors import ContextOverflow as ContextOverflow
+from arriero.errors import CredentialError as CredentialError
 from arriero.errors import DeadlineExceeded as DeadlineExceeded
 from arriero.errors import DiskFull as DiskFull
 from arriero.errors import MissingExtra as MissingExtra
@@ -33,6 +34,10 @@ from arriero.errors import StreamIncomplete as StreamIncomplete
 from arriero.errors import ToolError as ToolError
 from arriero.errors import TransportError as TransportError
 from arriero.errors import VerificationFailed as VerificationFailed
+from arriero.identity import OAuth2ClientCredentials as OAuth2ClientCredentials
+from arriero.identity import SecurityWarning as SecurityWarning
+from arriero.identity import Token as Token
+from arriero.identity import TokenFile as TokenFile
 from arriero.server import Server as Server
 from arriero.server import serve as serve
 from arriero.settings import Pool as Pool
