@@ -5,6 +5,7 @@
     ArrieroError
     ├─ RequestError (ValueError)                 rejected before a byte was sent
     │  └─ MissingExtra (ImportError)             an optional dependency is not installed
+    ├─ CredentialError                           no token could be had; nothing was sent
     ├─ TransportError                            no usable answer
     │  ├─ ConnectFailed (ConnectionError)        request not sent: always safe to retry
     │  ├─ ConnectionLost (ConnectionError)       sent, answer unknown: safe if repeatable
@@ -87,6 +88,26 @@ class RequestError(ArrieroError, ValueError):
 
 class MissingExtra(RequestError, ImportError):
     """A feature needs a package that is not installed; the message names the extra."""
+
+
+class CredentialError(ArrieroError):
+    """No token could be had for the call, which was not sent with one.
+
+    Attributes:
+        provider: Where the token should have come from: the name of the callable, the path
+            of the file, or the URL of the OAuth server.
+        reason: What went wrong there, without secrets. What a callable raised is the
+            `__cause__`.
+    """
+
+    def __init__(self, provider: str, reason: str) -> None:
+        super().__init__(provider, reason)
+        self.provider = provider
+        self.reason = reason
+
+    def __str__(self) -> str:
+        where = f"{self.call} ({self.host}): " if self.call else ""
+        return f"{where}auth: no token from {self.provider}: {self.reason}"
 
 
 class TransportError(ArrieroError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 from typing import Literal, TypeAlias
@@ -12,10 +11,6 @@ from arriero.errors import RequestError
 
 Seconds: TypeAlias = float | None
 """Seconds, or None for no limit."""
-
-Auth: TypeAlias = "str | tuple[str, str] | Callable[[], str]"
-"""A bearer token, a (user, password) pair for basic auth, or a callable that gives a
-bearer token each time a request is made."""
 
 
 _ENDLESS_S = 1e9

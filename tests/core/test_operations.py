@@ -9,7 +9,7 @@ import pytest
 
 from arriero._core.api import inference, models, service
 from arriero._core.calls import Call
-from arriero._core.effects import Authorize, Drop, LoadImage, ReadBody, Send
+from arriero._core.effects import Drop, LoadImage, ReadBody, Send
 from arriero._core.http import Fault, HttpInfo, Request
 from arriero._core.images import ImageFile, ImagePath
 from arriero._core.operations import MAX_REDIRECTS, begun, earliest, failure, opened, whole
@@ -104,7 +104,7 @@ def test_headers_of_a_user_win() -> None:
 def test_another_server_gets_nothing_of_the_clients() -> None:
     """A call to ollama.com carries its own key, and neither headers nor token of the client."""
     call = service.web_search("q", api_key="key")
-    knows = target(headers=(("x-secret", "1"),), authorization="Bearer t", has_token_provider=True)
+    knows = target(headers=(("x-secret", "1"),), authorization="Bearer t")
     request = sent(next(whole(call, knows)))
 
     assert request.url == "https://ollama.com:443/api/web_search"
@@ -114,14 +114,6 @@ def test_another_server_gets_nothing_of_the_clients() -> None:
         "content-type": "application/json",
         "authorization": "Bearer key",
     }
-
-
-def test_a_token_is_asked_for_each_call() -> None:
-    """A token provider is called before the request is made."""
-    op = whole(VERSION, target(has_token_provider=True))
-
-    assert next(op) == Authorize()
-    assert headers(op.send("fresh"))["authorization"] == "Bearer fresh"
 
 
 @pytest.mark.parametrize(
@@ -135,27 +127,6 @@ def test_a_header_is_one_line(name: str, value: str) -> None:
         next(op)
     assert "GET /x" in str(caught.value)
     assert "token" not in str(caught.value)
-
-
-def test_a_token_with_its_files_line_feed_is_refused() -> None:
-    """The message names the header and keeps the token to itself."""
-    op = whole(VERSION, target(has_token_provider=True))
-    next(op)
-
-    with pytest.raises(RequestError, match="'authorization'") as caught:
-        op.send("s3cret\n")
-    assert "s3cret" not in str(caught.value)
-
-
-@pytest.mark.parametrize("given", [None, b"token", 5])
-def test_a_provider_that_gives_no_text_is_refused(given: object) -> None:
-    """Nothing like "Bearer None" is sent."""
-    op = whole(VERSION, target(has_token_provider=True))
-    next(op)
-
-    with pytest.raises(RequestError, match="auth: the callable gave") as caught:
-        op.send(given)
-    assert caught.value.call == "GET /api/version"
 
 
 def test_an_argument_that_is_no_json_is_refused() -> None:

@@ -511,18 +511,6 @@ def test_a_token_provider_is_asked_each_time(colour: Colour) -> None:
     ]
 
 
-def test_what_a_token_provider_raises_is_the_callers(colour: Colour) -> None:
-    """It is the user's own code, and its own error."""
-
-    def broken() -> str:
-        raise OSError("vault is sealed")
-
-    client = colour.client(auth=broken)
-
-    with pytest.raises(OSError, match="vault is sealed"):
-        colour.do(client.version())
-
-
 @pytest.mark.parametrize("auth", ["s3cret\n", ("us", "s3cret"), "s3cret"])
 def test_secrets_are_not_shown(colour: Colour, auth: Any) -> None:
     """Not in a repr of a client or of what it is made of, not in an error."""

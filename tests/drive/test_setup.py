@@ -46,7 +46,7 @@ def test_defaults_are_those_of_the_settings() -> None:
         Pool(),
         None,
     )
-    assert (found.httpx_options, found.token_provider, found.api_key) == (None, None, None)
+    assert (found.httpx_options, found.sources, found.api_key) == (None, {}, None)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,9 @@ def test_a_callable_gives_tokens() -> None:
         raise AssertionError("too early")
 
     found = made(auth=token)
-    assert found.token_provider is token
-    assert found.target.has_token_provider
+    assert found.sources["http://h:11434"].provider.ask is token
+    assert found.target.providers == {"http://h:11434"}
+    assert found.target.authorization is None
 
 
 @pytest.mark.parametrize("auth", [5, ("a",), ("a", "b", "c"), ["a", "b"]])

@@ -56,7 +56,19 @@ class HashFile(msgspec.Struct, frozen=True):
 
 
 class Authorize(msgspec.Struct, frozen=True):
-    """Call the user's token provider. Resumed with the token."""
+    """Ask for the token of an origin.
+
+    Resumed with it, or has a `CredentialError` thrown in, or a `Fault` if `until` passes.
+    """
+
+    origin: str
+    refused: str | None
+    """The token that the server has just answered 401 to. If the same is given back, there
+    is no better one."""
+    until: float | None
+
+    def __repr__(self) -> str:  # without the token
+        return f"Authorize(origin={self.origin!r}, until={self.until!r})"
 
 
 class Sleep(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -24,7 +24,14 @@ from arriero._core.host import Base, origin_of, redirected
 from arriero._core.http import Fault, Head, HttpInfo, Request
 from arriero._core.images import ImagePath, loaded
 from arriero._core.replies import error_of_reply
-from arriero.errors import ArrieroError, ParseError, ProtocolError, RequestError, StreamIncomplete
+from arriero.errors import (
+    ArrieroError,
+    CredentialError,
+    ParseError,
+    ProtocolError,
+    RequestError,
+    StreamIncomplete,
+)
 from arriero.settings import Timeouts
 from arriero.types.chat import ChatResponse, GenerateResponse
 from arriero.types.record import Record
@@ -42,6 +49,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
+_BEARER = "Bearer "
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -57,8 +66,10 @@ class Target:
     clock: Callable[[], float]
     authorization: str | None = field(default=None, repr=False)
     """Value of the header, fixed; only ever sent to `base`."""
-    has_token_provider: bool = False
-    """True if the token is asked for by an effect instead."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Values of the header for other origins, each only ever sent to its own."""
+    providers: frozenset[str] = frozenset()
+    """Origins whose tokens are asked for by an effect instead."""
     follow_redirects: bool = True
     max_line_bytes: int = 0
 
@@ -142,9 +153,9 @@ def attach_parsed(parse: Callable[[str], Any], record: Record) -> None:
 
 def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Head]:
     """Send the request until a good answer is open, and give its head."""
-    request = yield from _request(call, target)
-    progress.url, progress.host = request.url, origin_of(request.url)
+    request = yield from _request(call, target, progress)
     stale = redirects = 0
+    is_renewed = False
     while True:
         progress.attempts += 1
         timeouts, now = progress.timeouts, target.clock()
@@ -160,7 +171,15 @@ def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Hea
             yield Drop()
             redirects += 1
             request = _followed(call, target, progress, request, head, redirects)
+            request = yield from _introduced(call, target, progress, request)
             continue
+        if head.status == 401 and not is_renewed:
+            is_renewed = True
+            renewed = yield from _renewed(call, target, progress, request)
+            if renewed is not None:
+                yield Drop()
+                request = renewed
+                continue
         if call.any_status or 200 <= head.status < 300 or head.status in call.accept_status:
             return head
         if call.repeat == "delete" and stale and head.status == 404:
@@ -178,7 +197,7 @@ def _repeatable(call: Call[Any]) -> bool:
     return call.repeat != "unsent"
 
 
-def _request(call: Call[Any], target: Target) -> Operation[Request]:
+def _request(call: Call[Any], target: Target, progress: Progress) -> Operation[Request]:
     for slot in call.slots:
         try:
             data = yield LoadImage(slot.source)
@@ -199,23 +218,83 @@ def _request(call: Call[Any], target: Target) -> Operation[Request]:
                 host="",
                 attempts=0,
             ) from cause
-    authorization = target.authorization
-    if target.has_token_provider and call.base is None:
-        token = yield Authorize()
-        if not isinstance(token, str):
-            raise described(
-                RequestError(f"auth: the callable gave {type(token).__name__}, not a token"),
-                call=call.name,
-                host="",
-                attempts=0,
-            )
-        authorization = f"Bearer {token}"
+    base = call.base or target.base
+    progress.url, progress.host = base.join(call.path), origin_of(base.origin)
+    authorization = None
+    if not _brings_its_own(call, target):
+        authorization = yield from _authorization(call, target, progress)
     return Request(
         method=call.method,
-        url=(call.base or target.base).join(call.path),
+        url=progress.url,
         headers=_headers(call, target, authorization, has_json=call.body is not None),
         body=body,
     )
+
+
+def _brings_its_own(call: Call[Any], target: Target) -> bool:
+    """Tell whether the user's own headers say who asks."""
+    mine = () if call.base is not None else (name for name, _ in target.headers)
+    return "authorization" in {*mine, *(name.lower() for name in call.headers)}
+
+
+def _authorization(
+    call: Call[Any], target: Target, progress: Progress, refused: str | None = None
+) -> Operation[str | None]:
+    """Give the value of the header for the origin that comes next, if there is one."""
+    origin = progress.host
+    if origin not in target.providers:
+        return (
+            target.authorization if origin == target.base.origin else target.elsewhere.get(origin)
+        )
+    budgets = progress.timeouts
+    until = earliest(target.clock(), budgets.first_token_s, progress.started_s, budgets.total_s)
+    try:
+        token: str = yield Authorize(origin, refused, until)
+    except Fault as fault:
+        raise failure(call, target, progress, fault) from fault
+    except CredentialError as error:
+        described(error, call=call.name, host=origin, attempts=progress.attempts)
+        raise
+    return f"{_BEARER}{token}"
+
+
+def _renewed(
+    call: Call[Any], target: Target, progress: Progress, request: Request
+) -> Operation[Request | None]:
+    """Give the request with a better token than the one refused; None if there is none.
+
+    A 401 means that nothing was done, so any request may be sent again after it.
+    """
+    refused = dict(request.headers).get("authorization")
+    if refused is None or progress.host not in target.providers or _brings_its_own(call, target):
+        return None
+    token = refused.removeprefix(_BEARER)
+    fresh = yield from _authorization(call, target, progress, token)
+    if fresh is None or fresh == refused:
+        return None
+    return _with_authorization(call, request, fresh)
+
+
+def _introduced(
+    call: Call[Any], target: Target, progress: Progress, request: Request
+) -> Operation[Request]:
+    """Give the request with what the user gave for the origin a redirect leads to.
+
+    What belongs to the client's own origin does not come back to it: the redirect home is
+    the word of somebody else.
+    """
+    homes = (target.base.origin, (call.base or target.base).origin)
+    if progress.host in homes or "authorization" in dict(request.headers):
+        return request
+    authorization = yield from _authorization(call, target, progress)
+    return request if authorization is None else _with_authorization(call, request, authorization)
+
+
+def _with_authorization(call: Call[Any], request: Request, value: str) -> Request:
+    others = [item for item in request.headers if item[0] != "authorization"]
+    headers = (*others, ("authorization", value))
+    _require_sendable(call, headers)
+    return dataclasses.replace(request, headers=headers)
 
 
 def _nothing_in(source: Any) -> str:
@@ -241,13 +320,19 @@ def _headers(
     }
     if has_json:
         made["content-type"] = "application/json"
+    if authorization is not None:
+        made["authorization"] = authorization
     if call.base is None:
-        if authorization is not None:
-            made["authorization"] = authorization
         made.update(target.headers)
     for name, value in call.headers.items():
         made[name.lower()] = value
-    for name, value in made.items():
+    headers = tuple(made.items())
+    _require_sendable(call, headers)
+    return headers
+
+
+def _require_sendable(call: Call[Any], headers: Headers) -> None:
+    for name, value in headers:
         if not _HEADER_NAME.fullmatch(name) or _NOT_IN_HEADER.search(value):
             # The value is not shown: it may be a token with the line feed of its file.
             raise described(
@@ -256,7 +341,6 @@ def _headers(
                 host="",
                 attempts=0,
             )
-    return tuple(made.items())
 
 
 _OUR_OWN = frozenset({"accept", "user-agent", "content-type"})

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from arriero._core.operations import Target
 from arriero._drive.setup import UNSET, Setup, setup
 from arriero.errors import MissingExtra, RequestError
-from arriero.settings import Auth, Pool, Timeouts, Tls
+from arriero.identity import Auth
+from arriero.settings import Pool, Timeouts, Tls
 
 
 class Configured:
@@ -42,8 +43,9 @@ class Configured:
             timeout: As `httpx` takes it: seconds for connecting and for each silence, an
                 `httpx.Timeout`, or None for no limit. `timeouts` says more.
             timeouts: Budgets of each phase; defaults in `Timeouts`.
-            auth: Bearer token, (user, password), or a callable giving a token for each
-                request. Only ever sent to `host`.
+            auth: Bearer token, (user, password), `OAuth2ClientCredentials`, `TokenFile`, or
+                a callable giving a token for each request or a `Token` for many. Only ever
+                sent to `host`; a mapping from origins gives each of them its own.
             tls: Certificates; ``verify`` and ``cert`` of httpx are taken too.
             proxy: URL of a proxy. None takes the environment's, but never for loopback,
                 private addresses and names without a dot.

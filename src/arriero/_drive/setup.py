@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from arriero._core.api.service import CLOUD
-from arriero._core.host import Base, basic_auth, parse_host
+from arriero._core.api.service import CLOUD, ApiKey
+from arriero._core.host import Base, parse_host
 from arriero._core.ndjson import DEFAULT_MAX_LINE_BYTES
 from arriero._core.operations import Headers, Target
 from arriero._core.proxy import proxy_for
+from arriero._drive.identities import identity_of, is_httpx_auth
 from arriero._transport.interface import TransportSettings
 from arriero._version import __version__
 from arriero.errors import RequestError
-from arriero.settings import Auth, Pool, Timeouts, Tls
+from arriero.identity import Auth
+from arriero.settings import Pool, Timeouts, Tls
+
+if TYPE_CHECKING:
+    from arriero._drive.credentials import Source
 
 
 class Unset:
@@ -49,9 +54,9 @@ class Setup:
 
     target: Target
     transport: TransportSettings
-    token_provider: Callable[[], Any] | None
-    api_key: str | None = field(repr=False)
-    """Key for ollama.com."""
+    sources: Mapping[str, Source]
+    """By origin: who is asked for the tokens of `Target.providers`."""
+    api_key: ApiKey = field(repr=False)
     httpx_options: Mapping[str, Any] | None = field(repr=False)
     """Arguments for an httpx client to be made; None uses the default transport."""
 
@@ -83,21 +88,22 @@ def setup(
     api_key = environ.get("OLLAMA_API_KEY") or None
     own_headers = _headers(headers, arguments.pop("cookies", None))
     needs_httpx = _needs_httpx(arguments, auth, proxy)
-    authorization, provider = _authorization(auth, base, api_key)
+    identity = identity_of(auth, base, api_key)
     target = Target(
         base=base,
         headers=own_headers,
         user_agent=_user_agent(),
         timeouts=_timeouts(timeout, timeouts),
         clock=time.monotonic,
-        authorization=authorization,
-        has_token_provider=provider is not None,
+        authorization=identity.fixed.pop(base.origin, None),
+        elsewhere=identity.fixed,
+        providers=frozenset(identity.sources),
         follow_redirects=bool(follow_redirects),
         max_line_bytes=max_line_bytes or DEFAULT_MAX_LINE_BYTES,
     )
     options = dict(arguments)
     if needs_httpx:
-        options.update({"auth": auth} if _is_httpx_auth(auth) else {})
+        options.update({"auth": auth} if is_httpx_auth(auth) else {})
         options.update({"proxy": proxy} if proxy is not None else {})
     trust_env = bool(arguments.pop("trust_env", True))
     chosen = proxy if isinstance(proxy, str) else _proxy_of(arguments.pop("proxies", None), base)
@@ -106,15 +112,16 @@ def setup(
     settings = TransportSettings(
         tls=_tls(tls, arguments), pool=_pool(pool, arguments.get("limits")), proxy=chosen
     )
-    key = _key_given(target) or api_key
-    return Setup(target, settings, provider, key, options if needs_httpx else None)
+    key = CLOUD.origin in identity.sources or _key_given(target) or api_key
+    return Setup(target, settings, identity.sources, key, options if needs_httpx else None)
 
 
 def _key_given(target: Target) -> str | None:
-    """Give the token that the arguments name for ollama.com, if that is the client's host."""
-    if target.base.origin != CLOUD.origin:
-        return None
-    value = dict(target.headers).get("authorization") or target.authorization or ""
+    """Give the token that the arguments name for ollama.com."""
+    if target.base.origin == CLOUD.origin:
+        value = dict(target.headers).get("authorization") or target.authorization or ""
+    else:
+        value = target.elsewhere.get(CLOUD.origin, "")
     scheme, _, token = value.partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 
@@ -149,11 +156,7 @@ _OWN = (
 
 def _needs_httpx(arguments: Mapping[str, Any], auth: Any, proxy: Any) -> bool:
     given = {name for name in _HTTPX_ONLY & arguments.keys() if arguments[name]}
-    return bool(given) or _is_httpx_auth(auth) or not isinstance(proxy, str | None)
-
-
-def _is_httpx_auth(auth: Any) -> bool:
-    return hasattr(auth, "auth_flow")
+    return bool(given) or is_httpx_auth(auth) or not isinstance(proxy, str | None)
 
 
 def _with_params(base: Base, params: Any) -> Base:
@@ -182,30 +185,6 @@ def _headers(headers: Mapping[str, str] | None, cookies: Any) -> Headers:
         pairs = dict(cast("Mapping[str, str]", cookies))
         made["cookie"] = "; ".join(f"{name}={value}" for name, value in pairs.items())
     return tuple(made.items())
-
-
-def _authorization(
-    auth: Any, base: Base, api_key: str | None
-) -> tuple[str | None, Callable[[], Any] | None]:
-    if auth is None:
-        if base.credentials:
-            return base.credentials, None
-        at_home = api_key is not None and base.origin == CLOUD.origin
-        return (f"Bearer {api_key}" if at_home else None), None
-    if isinstance(auth, str):
-        return f"Bearer {auth}", None
-    pair = cast("tuple[object, ...]", auth) if isinstance(auth, tuple) else ()
-    if len(pair) == 2:
-        return basic_auth(str(pair[0]), str(pair[1])), None
-    given = cast("object", auth)
-    if _is_httpx_auth(given):
-        return None, None
-    if callable(given):
-        return None, cast("Callable[[], Any]", given)
-    kind = type(given).__name__
-    raise RequestError(
-        f"auth: a token, a (user, password) pair, or a callable that gives a token, not {kind}"
-    )
 
 
 def _timeouts(timeout: Any, timeouts: Timeouts | None) -> Timeouts:

@@ -51,7 +51,7 @@ from arriero._drive.foreign import recognisable
 from arriero._drive.threads import hash_file, read_file
 from arriero._drive.view import StreamView
 from arriero._transport.interface import AsyncAnswer, AsyncTransport
-from arriero.errors import ArrieroError, CallCancelled, RequestError
+from arriero.errors import ArrieroError, CallCancelled, CredentialError, RequestError
 from arriero.types.record import Record
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class AsyncBase(Configured):
                             result = await self._act(effect)
                         case _:
                             assert_never(effect)
-                except (Fault, OSError) as error:
+                except (Fault, OSError, CredentialError) as error:
                     if answer is not None:
                         answer.abort()
                         answer = None
@@ -211,9 +211,10 @@ class AsyncBase(Configured):
     async def _act(self, effect: Effect) -> Any:
         match effect:
             case Authorize():
-                assert self._setup.token_provider is not None
-                token = self._setup.token_provider()
-                return await token if inspect.isawaitable(token) else token
+                from arriero._drive import token_tasks
+
+                source = self._setup.sources[effect.origin]
+                return await token_tasks.token(source, effect.refused, effect.until)
             case LoadImage(ImagePath(path)):
                 return await asyncio.to_thread(_file_bytes, path)
             case LoadImage(ImageFile(file)):

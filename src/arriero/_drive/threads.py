@@ -34,7 +34,7 @@ from arriero._drive.configured import Configured
 from arriero._drive.foreign import recognisable
 from arriero._drive.view import StreamView
 from arriero._transport.interface import AbortHandle, Answer, Transport
-from arriero.errors import ArrieroError, CallCancelled, ClientClosed
+from arriero.errors import ArrieroError, CallCancelled, ClientClosed, CredentialError
 from arriero.types.record import Record
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class SyncBase(Configured):
                             result = self._act(effect)
                         case _:
                             assert_never(effect)
-                except (Fault, OSError) as error:
+                except (Fault, OSError, CredentialError) as error:
                     if answer is not None:
                         answer.abort()
                         answer = None
@@ -174,8 +174,7 @@ class SyncBase(Configured):
     def _act(self, effect: Effect) -> Any:
         match effect:
             case Authorize():
-                assert self._setup.token_provider is not None
-                return self._setup.token_provider()
+                return self._setup.sources[effect.origin].token(effect.refused, effect.until)
             case LoadImage(ImagePath(path)):
                 with open(path, "rb") as file:
                     return file.read()

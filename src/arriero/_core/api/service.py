@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -45,6 +45,9 @@ _METHOD = re.compile(r"[A-Za-z]+")
 CLOUD = parse_host("ollama.com")
 """Where the web tools live, and the only place `OLLAMA_API_KEY` goes by itself."""
 
+ApiKey: TypeAlias = str | Literal[True] | None
+"""Key for ollama.com; True if its tokens are asked for, None if there is none."""
+
 
 def version(*, timeouts: Timeouts | None = None) -> Call[VersionResponse]:
     """Build a question for the server's version."""
@@ -65,7 +68,7 @@ def web_search(
     query: str,
     max_results: int = 3,
     *,
-    api_key: str | None,
+    api_key: ApiKey,
     timeouts: Timeouts | None = None,
 ) -> Call[WebSearchResponse]:
     """Build a web search, run by ollama.com."""
@@ -74,7 +77,7 @@ def web_search(
 
 
 def web_fetch(
-    url: str, *, api_key: str | None, timeouts: Timeouts | None = None
+    url: str, *, api_key: ApiKey, timeouts: Timeouts | None = None
 ) -> Call[WebFetchResponse]:
     """Build the fetch of a page, run by ollama.com."""
     body = body_of(url=required(url, "url", "web_fetch"))
@@ -85,7 +88,7 @@ def _web(
     path: str,
     body: dict[str, Any],
     decoder: RecordDecoder[Any],
-    api_key: str | None,
+    api_key: ApiKey,
     name: str,
     timeouts: Timeouts | None,
 ) -> Call[Any]:
@@ -100,7 +103,7 @@ def _web(
         decoder,
         body=body,
         base=CLOUD,
-        headers={"authorization": f"Bearer {api_key}"},
+        headers={} if api_key is True else {"authorization": f"Bearer {api_key}"},
         timeouts=timeouts,
     )
 

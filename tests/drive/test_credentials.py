@@ -1,0 +1,480 @@
+"""Tokens in both colours: asked for once by many callers, replaced, given up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from arriero import AsyncClient, Client
+from arriero._core.http import Fault
+from arriero._drive.credentials import Provider, Source
+from arriero.errors import AccessDenied, CredentialError, DeadlineExceeded, RequestError
+from arriero.identity import OAuth2ClientCredentials, SecurityWarning, Token
+from arriero.settings import Timeouts
+
+from .scripted import HANG, AsyncColour, Colour, Script, reply
+
+VERSION = reply(b'{"version":"1"}')
+DENIED = reply(b'{"error":"unauthorized"}', status=401)
+
+
+def tokens_of(colour: Colour) -> list[str | None]:
+    """The credentials that were sent, in order."""
+    return [sent.headers.get("authorization") for sent in colour.script.sent]
+
+
+class Counted:
+    """A provider that gives ``t1``, ``t2`` and so on."""
+
+    def __init__(self, expires_in_s: float | None = None, *, wait_s: float = 0.0) -> None:
+        self.asked = 0
+        self._expires_in_s = expires_in_s
+        self._wait_s = wait_s
+
+    def __call__(self) -> Token:
+        self.asked += 1
+        number = self.asked
+        time.sleep(self._wait_s)
+        return Token(f"t{number}", self._expires_in_s)
+
+
+def test_a_token_is_kept(colour: Colour) -> None:
+    """Asked for once, used for each call."""
+    provider = Counted(3600)
+    client = colour.client(VERSION, VERSION, VERSION, auth=provider)
+    for _ in range(3):
+        colour.do(client.version())
+    assert tokens_of(colour) == ["Bearer t1"] * 3
+    assert provider.asked == 1
+
+
+def test_a_plain_text_is_for_one_request(colour: Colour) -> None:
+    """It may depend on who asks, so it is never given to another call."""
+    user = contextvars.ContextVar[str]("user")
+    client = colour.client(VERSION, VERSION, auth=lambda: user.get())
+    for name in ("ann", "bob"):
+        user.set(name)
+        if isinstance(colour, AsyncColour):
+            context = contextvars.copy_context()
+            colour.runner.run(_in_coroutine(client), context=context)
+        else:
+            client.version()
+    assert tokens_of(colour) == ["Bearer ann", "Bearer bob"]
+
+
+async def _in_coroutine(client: Any) -> None:
+    await client.version()
+
+
+def test_after_a_401_the_token_is_replaced_and_the_call_repeated(colour: Colour) -> None:
+    """The caller notices nothing, nor do those after it."""
+    client = colour.client(DENIED, VERSION, VERSION, auth=Counted(3600))
+    assert colour.do(client.version()).http.attempts == 2
+    colour.do(client.version())
+    assert tokens_of(colour) == ["Bearer t1", "Bearer t2", "Bearer t2"]
+    assert colour.script.events.count("close") == 3
+
+
+def test_a_stream_that_is_refused_is_repeated_before_it_begins(colour: Colour) -> None:
+    """A 401 comes before the first record, or not at all."""
+    line = b'{"message":{"role":"assistant","content":"a"},"done":true}\n'
+    client = colour.client(DENIED, reply(line), auth=Counted())
+    stream = colour.do(client.chat("m", [], stream=True))
+    assert [part.message.content for part in colour.list(stream)] == ["a"]
+    assert tokens_of(colour) == ["Bearer t1", "Bearer t2"]
+
+
+def test_a_server_that_refuses_all_is_asked_twice(colour: Colour) -> None:
+    """Then the 401 is the answer."""
+    provider = Counted()
+    client = colour.client(DENIED, DENIED, DENIED, auth=provider)
+    with pytest.raises(AccessDenied):
+        colour.do(client.version())
+    with pytest.raises(AccessDenied):
+        colour.do(client.version())  # within a second: not fetched for again
+    assert provider.asked == 2
+
+
+def test_a_provider_that_raises_is_named(colour: Colour) -> None:
+    """The error is ours, what was raised is its cause, its text is not repeated."""
+
+    def vault() -> str:
+        raise OSError("sealed with s3cret")
+
+    client = colour.client(auth=vault)
+    with pytest.raises(CredentialError) as caught:
+        colour.do(client.version())
+    error = caught.value
+    assert str(error) == (
+        "GET /api/version (http://server:80): auth: no token from vault(): it raised OSError"
+    )
+    assert isinstance(error.__cause__, OSError)
+    assert (error.retryable, error.attempts, error.phase) == (True, 0, "prepare")
+
+
+def test_a_provider_that_gives_no_token_is_named(colour: Colour) -> None:
+    """Trying again would change nothing."""
+    client = colour.client(auth=lambda: None)
+    with pytest.raises(CredentialError, match="it gave NoneType, not a token") as caught:
+        colour.do(client.version())
+    assert not caught.value.retryable
+
+
+def test_an_async_provider_is_for_the_async_client(colour: Colour) -> None:
+    """The other one says so, and leaves no coroutine behind."""
+
+    async def token() -> Token:
+        await asyncio.sleep(0)
+        return Token("t")
+
+    for auth in (token, lambda: token()):
+        client = colour.client(VERSION, VERSION, auth=auth)
+        if colour.is_async:
+            colour.do(client.version())
+            colour.do(client.version())
+            assert tokens_of(colour) == ["Bearer t"] * 2
+        else:
+            with pytest.raises(CredentialError, match="only AsyncClient can await"):
+                client.version()
+
+
+def test_a_refresh_that_fails_leaves_the_old_token_in_use(colour: Colour) -> None:
+    """With one warning, at the user's line."""
+    tokens = iter([Token("old", 3600, refresh_before_s=3600)])
+    client = colour.client(VERSION, VERSION, VERSION, auth=lambda: next(tokens))
+    colour.do(client.version())
+    colour.do(client.version())  # begins to refresh
+    source = client._setup.sources["http://server:80"]
+    _wait_until(lambda: source._state.failure is not None)
+    with pytest.warns(SecurityWarning, match="it raised StopIteration; the old one is used") as got:
+        colour.do(client.version())
+    assert [str(each.message) for each in got] == [str(got[0].message)]
+    assert "/src/arriero/" not in got[0].filename
+    assert tokens_of(colour) == ["Bearer old"] * 3
+
+
+def test_a_wait_for_a_token_keeps_the_calls_budget(colour: Colour) -> None:
+    """If the token comes from elsewhere; a callable that is asked first runs in the call."""
+    gate = threading.Event()
+
+    def slow() -> Token:
+        gate.wait(10)
+        return Token("t")
+
+    client = colour.client(auth=slow, timeouts=Timeouts(total_s=0.05))
+    client._setup.sources["http://server:80"].is_shared = True
+    try:
+        with pytest.raises(DeadlineExceeded) as caught:
+            colour.do(client.version())
+    finally:
+        gate.set()
+    assert (caught.value.budget, caught.value.phase) == ("total_s", "prepare")
+
+
+# One origin, one credential
+
+
+@pytest.mark.parametrize(
+    ("host", "header"),
+    [
+        ("https://a", "Bearer of a"),
+        ("HTTPS://A:443/prefix", "Bearer of a"),
+        ("http://b:1234", "Basic dTpw"),
+        ("http://a", None),
+        ("https://a:444", None),
+        ("https://c", None),
+    ],
+)
+def test_a_mapping_gives_each_origin_its_own(colour: Colour, host: str, header: str | None) -> None:
+    """Scheme, name and port decide; what is not named gets nothing."""
+    keys = {"https://a": "of a", "http://b:1234/": ("u", "p")}
+    client = colour.client(VERSION, host=host, auth=keys)
+    colour.do(client.version())
+    assert tokens_of(colour) == [header]
+
+
+def test_a_redirect_gets_the_key_of_where_it_leads(colour: Colour) -> None:
+    """A callable as well as a text."""
+    keys = {"https://a": "of a", "https://b": lambda: "of b"}
+    away = reply(status=307, location="https://b/x")
+    further = reply(status=307, location="https://c/x")
+    client = colour.client(away, further, VERSION, host="https://a", auth=keys)
+    colour.do(client.version())
+    assert tokens_of(colour) == ["Bearer of a", "Bearer of b", None]
+
+
+def test_a_single_credential_stays_at_its_host(colour: Colour) -> None:
+    """A token that is asked for as well."""
+    away = reply(status=307, location="https://b/x")
+    client = colour.client(away, VERSION, host="https://a", auth=lambda: "of a")
+    colour.do(client.version())
+    assert tokens_of(colour) == ["Bearer of a", None]
+
+
+@pytest.mark.parametrize("key", ["of cloud", lambda: "of cloud", lambda: Token("of cloud")])
+def test_the_web_tools_take_the_key_of_ollama_com(colour: Colour, key: Any) -> None:
+    """From the mapping, before the environment; the client's own key stays at home."""
+    found = reply(b'{"results":[]}')
+    client = colour.client(
+        found, VERSION, host="https://a", auth={"https://ollama.com": key, "https://a": "of a"}
+    )
+    colour.do(client.web_search("q"))
+    colour.do(client.version())
+    assert tokens_of(colour) == ["Bearer of cloud", "Bearer of a"]
+
+
+def test_the_environments_key_goes_to_ollama_com_alone(
+    colour: Colour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the mapping says of others, and wherever we are redirected."""
+    monkeypatch.setenv("OLLAMA_API_KEY", "of env")
+    away = reply(status=307, location="https://ollama.com/x")
+    client = colour.client(away, VERSION, host="https://a", auth={"https://a": "of a"})
+    colour.do(client.version())
+    assert tokens_of(colour) == ["Bearer of a", None]
+    client = colour.client(VERSION, host="ollama.com", auth={"https://a": "of a"})
+    colour.do(client.version())
+    assert tokens_of(colour) == ["Bearer of env"]
+    client = colour.client(VERSION, host="ollama.com", auth={"https://ollama.com": "mine"})
+    colour.do(client.version())
+    assert tokens_of(colour) == ["Bearer mine"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "says"),
+    [
+        ({"a": "t"}, "origins as keys"),
+        ({5: "t"}, "origins as keys"),
+        ({"https://a/path": "t"}, "'https://a:443' is enough of a key"),
+        ({"https://u:s3cret@a": "t"}, "'https://a:443' is enough of a key"),
+        ({"https://a": 5}, "not int"),
+        (Token("s3cret"), "not Token; give a Token by a callable"),
+    ],
+)
+def test_what_is_no_mapping_of_credentials_is_refused(auth: Any, says: str) -> None:
+    """When the client is made, without showing what it holds."""
+    with pytest.raises(RequestError) as caught:
+        Client("https://a", auth=auth)
+    assert says in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+# Many callers
+
+
+class Refusing(Script):
+    """A server that takes one token at a time."""
+
+    def __init__(self, good: Callable[[], str]) -> None:
+        super().__init__(())
+        self._good = good
+        self._lock = threading.Lock()
+
+    def begin(self, request: Any) -> Any:
+        with self._lock:
+            self.answers = [VERSION if self._token(request) == self._good() else DENIED]
+            return super().begin(request)
+
+    @staticmethod
+    def _token(request: Any) -> str:
+        return dict(request.headers).get("authorization", "").removeprefix("Bearer ")
+
+
+def _wait_until(is_true: Callable[[], object]) -> None:
+    end_s = time.monotonic() + 5
+    while not is_true():
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.001)
+
+
+def test_threads_share_one_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first token and the one after a 401 are each fetched once for all of them."""
+    provider = Counted(3600, wait_s=0.02)
+    client = _client_of_threads(monkeypatch, Refusing(lambda: f"t{goal}"), provider)
+    for goal in (1, 2):
+        threads = [threading.Thread(target=client.version) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert provider.asked == goal
+
+
+def _client_of_threads(monkeypatch: pytest.MonkeyPatch, script: Script, auth: Any) -> Client:
+    from .scripted import ScriptedTransport
+
+    monkeypatch.setattr(
+        "arriero._transport.choose.transport_for", lambda *_, **__: ScriptedTransport(script)
+    )
+    return Client("http://server:80", auth=auth)
+
+
+def _client_of_tasks(monkeypatch: pytest.MonkeyPatch, script: Script, auth: Any) -> AsyncClient:
+    from .scripted import AsyncScriptedTransport
+
+    monkeypatch.setattr(
+        "arriero._transport.choose.async_transport_for",
+        lambda *_, **__: AsyncScriptedTransport(script),
+    )
+    return AsyncClient("http://server:80", auth=auth)
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync callable", "async callable"])
+def test_tasks_share_one_fetch(monkeypatch: pytest.MonkeyPatch, is_async: bool) -> None:
+    """As threads do, whatever the callable is."""
+    provider = Counted(3600, wait_s=0.0 if is_async else 0.02)
+
+    async def awaited() -> Token:
+        await asyncio.sleep(0.02)
+        return provider()
+
+    async def main() -> None:
+        nonlocal goal
+        script = Refusing(lambda: f"t{goal}")
+        client = _client_of_tasks(monkeypatch, script, awaited if is_async else provider)
+        for goal in (1, 2):  # read by the server
+            await asyncio.gather(*(client.version() for _ in range(16)))
+            assert provider.asked == goal
+        await client.close()
+
+    goal = 1
+    asyncio.run(main())
+
+
+def test_loops_of_several_threads_share_one_fetch() -> None:
+    """A source serves every loop; who waits in one is woken by the other."""
+    provider = Counted(3600, wait_s=0.03)
+    source = Source(Provider("p", provider))
+    found: list[str] = []
+
+    async def many() -> None:
+        from arriero._drive.token_tasks import token
+
+        found.extend(await asyncio.gather(*(token(source, None, None) for _ in range(5))))
+
+    threads = [threading.Thread(target=lambda: asyncio.run(many())) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["t1"] * 15
+    assert provider.asked == 1
+
+
+def test_a_caller_that_is_cancelled_leaves_the_fetch_to_the_next() -> None:
+    """Nobody waits for ever."""
+
+    async def main() -> None:
+        from arriero._drive.token_tasks import token
+
+        asked = 0
+
+        async def provider() -> Token:
+            nonlocal asked
+            asked += 1
+            await (asyncio.Event().wait() if asked == 1 else asyncio.sleep(0))
+            return Token(f"t{asked}")
+
+        source = Source(Provider("p", provider))
+        first = asyncio.create_task(token(source, None, None))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(token(source, None, None))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await second == "t2"
+        assert first.cancelled()
+
+    asyncio.run(main())
+
+
+def test_a_child_after_a_fork_fetches_for_itself() -> None:
+    """The thread that was fetching is not there, and its lock may be held."""
+    source = Source(Provider("p", Counted(3600), is_shared=True))
+    source._lock.acquire()
+    source._state.began(0.0)
+    source.forget()
+    assert source.token(None, time.monotonic() + 5) == "t1"
+
+
+# OAuth
+
+
+def oauth(**more: Any) -> OAuth2ClientCredentials:
+    """Credentials at a server of the script."""
+    return OAuth2ClientCredentials("https://idp/token", "me", "s3cret", **more)
+
+
+def issued(token: str) -> Any:
+    """The answer of an OAuth server."""
+    return reply(json.dumps({"access_token": token, "expires_in": 3600}).encode())
+
+
+def test_an_oauth_token_is_fetched_and_kept(colour: Colour) -> None:
+    """With the secret sent to its own server only."""
+    client = colour.client(issued("t1"), VERSION, VERSION, auth=oauth())
+    colour.do(client.version())
+    colour.do(client.version())
+    assert [sent.line for sent in colour.script.sent] == [
+        "POST https://idp:443/token",
+        "GET http://server:80/api/version",
+        "GET http://server:80/api/version",
+    ]
+    assert tokens_of(colour) == ["Basic bWU6czNjcmV0", "Bearer t1", "Bearer t1"]
+
+
+def test_an_oauth_token_is_fetched_anew_after_a_401(colour: Colour) -> None:
+    """Once, and the call is repeated with it."""
+    client = colour.client(issued("t1"), DENIED, issued("t2"), VERSION, auth=oauth())
+    assert colour.do(client.version()).version == "1"
+    assert tokens_of(colour)[1::2] == ["Bearer t1", "Bearer t2"]
+
+
+def test_a_redirect_of_an_oauth_server_is_not_followed(colour: Colour) -> None:
+    """The secret in the request would go wherever it says."""
+    client = colour.client(reply(status=307, location="https://evil/"), auth=oauth())
+    with pytest.raises(CredentialError, match="a redirect, which is not followed"):
+        colour.do(client.version())
+    assert len(colour.script.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "is_passing"),
+    [
+        (Fault("connect", "connect", "connection refused"), "connection refused", True),
+        (reply(b'{"error":"invalid_client"}', status=401), "invalid_client (status 401)", False),
+        (reply(b"{", status=503), "refused (status 503)", True),
+    ],
+)
+def test_an_oauth_server_that_fails_is_named(
+    colour: Colour, answer: Any, reason: str, is_passing: bool
+) -> None:
+    """By its URL, with what it said, and whether that may pass."""
+    client = colour.client(answer, answer, answer, auth=oauth())
+    with pytest.raises(CredentialError) as caught:
+        colour.do(client.version())
+    assert (caught.value.provider, caught.value.reason) == ("https://idp/token", reason)
+    assert caught.value.retryable is is_passing
+    assert "s3cret" not in str(caught.value)
+
+
+def test_an_oauth_server_that_hangs_is_given_up(colour: Colour) -> None:
+    """By its own budgets, if they are the shorter ones."""
+    client = colour.client(HANG, auth=oauth(timeouts=Timeouts(total_s=0.05)))
+    with pytest.raises(CredentialError, match="no answer in time"):
+        colour.do(client.version())
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """The threads that fetch end by themselves."""
+    yield
+    _wait_until(
+        lambda: not [each for each in threading.enumerate() if each.name == "arriero-token"]
+    )
