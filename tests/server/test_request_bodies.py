@@ -11,6 +11,7 @@ from arriero.server.bodies import RequestRefused
 from arriero.server.requests import (
     ChatRequest,
     GenerateRequest,
+    ShowRequest,
     read_chat,
     read_embed,
     read_embeddings,
@@ -142,3 +143,8 @@ def test_show_takes_the_old_key() -> None:
     """`name` counts where `model` is empty."""
     assert read_show(b'{"name":"a"}').model == "a"
     assert read_show(b'{"name":"a","model":"b"}').model == "b"
+
+
+def test_show_takes_and_ignores_a_template() -> None:
+    """Ollama's request has the key; found as a 500 of ours."""
+    assert read_show(b'{"model": "x", "template": "t"}') == ShowRequest(model="x")

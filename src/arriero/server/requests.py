@@ -152,6 +152,8 @@ def read_show(body: bytes) -> ShowRequest:
     """Read the body of a show request. Raises `RequestRefused`."""
     fields = read_body(body, "ShowRequest", _SHOW)
     name = fields.pop("name", "")
+    # Accepted by Ollama, and ignored.
+    fields.pop("template", None)
     return ShowRequest(**{**fields, "model": fields.get("model") or name})
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -169,9 +170,10 @@ class Scheduler:
         return LoadPlan(
             context_length=context,
             slots=self._settings.num_parallel if "completion" in model.capabilities else 1,
-            batch=options.integer("num_batch"),
+            # llama.cpp breaks over a batch or a number of threads that makes no sense.
+            batch=_bounded(options.integer("num_batch"), context),
             gpu_layers=-1 if gpu_layers is None else gpu_layers,
-            threads=options.integer("num_thread") or 0,
+            threads=_bounded(options.integer("num_thread"), os.cpu_count() or 1) or 0,
             main_gpu=options.integer("main_gpu"),
             use_mmap=mmap if isinstance(mmap, bool) else None,
             shift=shift,
@@ -364,3 +366,8 @@ class Scheduler:
     def _unloaded(self, task: asyncio.Task[None]) -> None:
         self._unloading.discard(task)
         self._changed.set()
+
+
+def _bounded(value: int | None, most: int) -> int | None:
+    """An option as far as it can be met; None for what is no number of anything."""
+    return min(value, most) if value is not None and value > 0 else None
