@@ -1,7 +1,14 @@
 # Generated from arriero/__init__.py by tools/stub.py: edit that file.
 
 from arriero._async.client import AsyncClient as AsyncClient
+from arriero._core.events import BreakerChanged as BreakerChanged
+from arriero._core.events import CallAdmitted as CallAdmitted
+from arriero._core.events import CallEnded as CallEnded
+from arriero._core.events import CallStarted as CallStarted
+from arriero._core.events import FirstRecord as FirstRecord
+from arriero._core.events import TryEnded as TryEnded
 from arriero._core.http import HttpInfo as HttpInfo
+from arriero._core.statistics import Statistics as Statistics
 from arriero._drive.tasks import AsyncStream as AsyncStream
 from arriero._drive.threads import BlockingCallWarning as BlockingCallWarning
 from arriero._drive.threads import Stream as Stream
@@ -11,6 +18,7 @@ from arriero.errors import ArrieroError as ArrieroError
 from arriero.errors import BadRequest as BadRequest
 from arriero.errors import CallCancelled as CallCancelled
 from arriero.errors import CapabilityError as CapabilityError
+from arriero.errors import CircuitOpen as CircuitOpen
 from arriero.errors import ClientClosed as ClientClosed
 from arriero.errors import ConnectFailed as ConnectFailed
 from arriero.errors import ConnectionLost as ConnectionLost
@@ -18,10 +26,12 @@ from arriero.errors import ContextOverflow as ContextOverflow
 from arriero.errors import CredentialError as CredentialError
 from arriero.errors import DeadlineExceeded as DeadlineExceeded
 from arriero.errors import DiskFull as DiskFull
+from arriero.errors import LimitReached as LimitReached
 from arriero.errors import MissingExtra as MissingExtra
 from arriero.errors import ModelNotFound as ModelNotFound
 from arriero.errors import NotFound as NotFound
 from arriero.errors import ParseError as ParseError
+from arriero.errors import PolicyError as PolicyError
 from arriero.errors import ProtocolError as ProtocolError
 from arriero.errors import RateLimited as RateLimited
 from arriero.errors import RequestError as RequestError
@@ -40,7 +50,11 @@ from arriero.identity import Token as Token
 from arriero.identity import TokenFile as TokenFile
 from arriero.server import Server as Server
 from arriero.server import serve as serve
+from arriero.settings import Breaker as Breaker
+from arriero.settings import CallPolicy as CallPolicy
+from arriero.settings import Limits as Limits
 from arriero.settings import Pool as Pool
+from arriero.settings import Retry as Retry
 from arriero.settings import Timeouts as Timeouts
 from arriero.settings import Tls as Tls
 from arriero.tools import run_tools as run_tools

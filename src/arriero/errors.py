@@ -6,6 +6,9 @@
     ├─ RequestError (ValueError)                 rejected before a byte was sent
     │  └─ MissingExtra (ImportError)             an optional dependency is not installed
     ├─ CredentialError                           no token could be had; nothing was sent
+    ├─ PolicyError                               refused by a policy of the client's own
+    │  ├─ LimitReached                           queue full, or its wait too long
+    │  └─ CircuitOpen                            the host has failed too often lately
     ├─ TransportError                            no usable answer
     │  ├─ ConnectFailed (ConnectionError)        request not sent: always safe to retry
     │  ├─ ConnectionLost (ConnectionError)       sent, answer unknown: safe if repeatable
@@ -41,9 +44,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
-Phase: TypeAlias = Literal["prepare", "connect", "send", "head", "first_token", "body"]
-"""How far a call got: before sending; TCP and TLS; sending the request; waiting for the
-status line; waiting for the first record of a stream; reading the rest."""
+Phase: TypeAlias = Literal["prepare", "queue", "connect", "send", "head", "first_token", "body"]
+"""How far a call got: before sending; waiting for its turn; TCP and TLS; sending the request;
+waiting for the status line; waiting for the first record of a stream; reading the rest."""
 
 
 class ArrieroError(Exception):
@@ -108,6 +111,36 @@ class CredentialError(ArrieroError):
     def __str__(self) -> str:
         where = f"{self.call} ({self.host}): " if self.call else ""
         return f"{where}auth: no token from {self.provider}: {self.reason}"
+
+
+class PolicyError(ArrieroError):
+    """A policy that the client was configured with refused the call.
+
+    Attributes:
+        reason: Which rule, and the numbers it went by.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class LimitReached(PolicyError):
+    """The call found no place under `arriero.Limits`: the queue is full, its longest wait is
+    over, or the call's deadline cannot be met. Nothing was sent; try again later."""
+
+    retryable = True
+
+
+class CircuitOpen(PolicyError):
+    """The circuit breaker is open: this host has failed too often lately. Nothing was sent.
+
+    Attributes:
+        retry_after_s: Seconds until it lets a call through to see whether things are better.
+    """
+
+    retryable = True
+    retry_after_s: float = 0.0
 
 
 class TransportError(ArrieroError):

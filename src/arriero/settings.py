@@ -5,9 +5,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from os import PathLike
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from arriero.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from arriero.errors import ArrieroError
 
 Seconds: TypeAlias = float | None
 """Seconds, or None for no limit."""
@@ -95,3 +100,151 @@ class Pool:
             )
         if self.keep_idle < 0:
             raise RequestError(f"Pool.keep_idle takes 0 or more, not {self.keep_idle!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When a failed call is tried again. On by default, with these values.
+
+    Tried again is what cannot have done harm: connections that could not be made, answers
+    429, 502, 503 and 504, and connections lost before the first record of a call that may
+    be repeated. Nothing is sent again once output was delivered, unless `continue_stream`.
+
+    The wait before try n + 1 is random between 0 and ``first_wait_s * 2 ** (n - 1)``,
+    at most `max_wait_s`; never shorter than what ``Retry-After`` asks for. A wait that
+    would end after `Timeouts.total_s` is not begun: the error is raised at once.
+    """
+
+    attempts: int = 3
+    """Most tries of one call, the first included; 1 never tries again."""
+    first_wait_s: float = 0.2
+    max_wait_s: float = 10.0
+    max_retry_after_s: float = 60.0
+    """Longest wait that ``Retry-After`` is obeyed for; it is cut to this."""
+    budget_ratio: float = 0.2
+    """Most retries of the client in the last ten seconds, as a share of its calls: a
+    server that is down is not asked four times as often as one that is up."""
+    budget_reserve: int = 10
+    """Retries in ten seconds that are allowed however few calls there were."""
+    rule: Callable[[ArrieroError], bool | None] | None = None
+    """Asked first: True tries again, False does not, None leaves it to the rules above.
+    True cannot make a call safe: use it for errors of which you know that nothing ran."""
+    continue_stream: bool = False
+    """True resumes a chat that was cut off after its first record: what had arrived is sent
+    as the beginning of the answer, and the rest is added to it. The seam shows in
+    ``response.http.resumed_at``. Not for answers with ``format`` or tool calls, and not for
+    `generate` unless ``raw``."""
+
+    def __post_init__(self) -> None:
+        _check_count(self, "attempts", least=1)
+        _check_count(self, "budget_reserve", least=0)
+        for name in ("first_wait_s", "max_wait_s", "max_retry_after_s", "budget_ratio"):
+            _check_number(self, name)
+
+    @classmethod
+    def none(cls) -> Retry:
+        """Each call is tried once, which is what the `ollama` package does."""
+        return cls(attempts=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of a server one client takes. None means no limit. Off by default.
+
+    Limits count calls that run a model (chat, generate, embed), not those that manage it.
+    Calls over a limit wait in a queue: by `CallPolicy.priority`, then fair between
+    `CallPolicy.tenant`, then in order of arrival.
+    """
+
+    concurrency: int | None = None
+    """Most calls at a time; a stream counts until it ends. With `adaptive`, the most that
+    the limit may grow to."""
+    per_model: Mapping[str, int] | None = None
+    """Most calls at a time for single models, by name as given to the call."""
+    queue: int = 1000
+    """Most calls that wait; one more is refused with `LimitReached`."""
+    max_wait_s: Seconds = 300.0
+    """Longest wait in the queue, then `LimitReached`."""
+    requests_per_s: float | None = None
+    """Calls per second, with bursts of one second's worth (at least one call)."""
+    tokens_per_s: float | None = None
+    """Tokens per second, prompt and answer, reserved by an estimate and settled by the
+    server's own counts; bursts of one minute's worth."""
+    adaptive: bool = False
+    """True finds the concurrency the server can bear: it grows by one while all goes well
+    and falls on 503 and on waiting inside the server. A 503 then puts the call back to the
+    head of the queue and is no retry."""
+    shared: object | None = None
+    """Where the rates are counted together with other processes: a `RedisRates`."""
+
+    def __post_init__(self) -> None:
+        _check_count(self, "concurrency", least=1)
+        _check_count(self, "queue", least=0)
+        for model, most in (self.per_model or {}).items():
+            if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+                raise RequestError(f"Limits.per_model[{model!r}] takes 1 or more, not {most!r}")
+        for name in ("max_wait_s", "requests_per_s", "tokens_per_s"):
+            _check_number(self, name, above_zero=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """When a host that fails is left alone. Off by default, as there is one host.
+
+    Counted for each host and model. It opens when, within `window_s`, at least `failures`
+    calls failed and at least `share` of all; then calls fail at once with `CircuitOpen`.
+    After `open_s`, `probes` calls are let through: one that succeeds closes it, one that
+    fails opens it again. Failures are lost connections, budgets that ran out, answers
+    from 500 on, errors inside a stream and streams that end early.
+    """
+
+    failures: int = 5
+    share: float = 0.5
+    window_s: float = 30.0
+    open_s: float = 15.0
+    probes: int = 1
+
+    def __post_init__(self) -> None:
+        _check_count(self, "failures", least=1)
+        _check_count(self, "probes", least=1)
+        for name in ("share", "window_s", "open_s"):
+            _check_number(self, name, above_zero=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CallPolicy:
+    """What governs one call, instead of what its client says."""
+
+    retry: Retry | None = None
+    """Instead of the client's, wholly."""
+    tenant: str = ""
+    """On whose behalf; the queue is fair between tenants."""
+    priority: int = 0
+    """Calls with a higher number leave the queue first."""
+    metadata: Mapping[str, Any] | None = None
+    """Goes into events and the audit log, and nowhere else."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.priority, bool) or not isinstance(self.priority, int):
+            raise RequestError(f"CallPolicy.priority takes a whole number, not {self.priority!r}")
+        if not isinstance(self.tenant, str):
+            raise RequestError(f"CallPolicy.tenant takes a text, not {self.tenant!r}")
+
+
+def _check_count(settings: object, name: str, *, least: int) -> None:
+    value = getattr(settings, name)
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        kind = type(settings).__name__
+        raise RequestError(f"{kind}.{name} takes a whole number from {least} on, not {value!r}")
+
+
+def _check_number(settings: object, name: str, *, above_zero: bool = False) -> None:
+    value = getattr(settings, name)
+    if value is None:
+        return
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not (value > 0 if above_zero else value >= 0):
+        kind, least = type(settings).__name__, "above 0" if above_zero else "from 0 on"
+        raise RequestError(f"{kind}.{name} takes a number {least}, not {value!r}")

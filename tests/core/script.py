@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from arriero._core.effects import Effect, Operation
+from arriero._core.governor import Governor
 from arriero._core.host import parse_host
 from arriero._core.http import Fault, Head
 from arriero._core.operations import Target
@@ -25,7 +26,10 @@ class Clock:
 
 
 def target(host: str = "http://server:80", *, clock: Clock | None = None, **more: Any) -> Target:
-    """Give a client's knowledge of its server, with limits that are easy to add up."""
+    """Give a client's knowledge of its server, with limits that are easy to add up.
+
+    No policies, unless `more` names them.
+    """
     settings: dict[str, Any] = {
         "headers": (),
         "user_agent": "test",
@@ -33,7 +37,11 @@ def target(host: str = "http://server:80", *, clock: Clock | None = None, **more
         "max_line_bytes": 1 << 20,
         **more,
     }
-    return Target(base=parse_host(host), clock=clock or Clock(), **settings)
+    clock = clock or Clock()
+    names = ("retry", "limits", "breaker", "observers", "random")
+    policies = {name: settings.pop(name) for name in names if name in settings}
+    governor = Governor(clock=clock, **policies)
+    return Target(base=parse_host(host), clock=clock, governor=governor, **settings)
 
 
 def head(status: int = 200, **headers: str) -> Head:

@@ -8,8 +8,8 @@ import pytest
 
 from arriero._core.api import inference, service
 from arriero._core.effects import Authorize, Drop, ReadBody
+from arriero._core.governed import whole
 from arriero._core.http import Fault
-from arriero._core.operations import whole
 from arriero.errors import AccessDenied, CredentialError, DeadlineExceeded, RequestError
 from arriero.settings import Timeouts
 from tests.core.script import Clock, head, returned, target

@@ -10,9 +10,10 @@ import pytest
 from arriero._core.api import inference, models, service
 from arriero._core.calls import Call
 from arriero._core.effects import Drop, LoadImage, ReadBody, Send
+from arriero._core.governed import whole
 from arriero._core.http import Fault, HttpInfo, Request
 from arriero._core.images import ImageFile, ImagePath
-from arriero._core.operations import MAX_REDIRECTS, begun, earliest, failure, opened, whole
+from arriero._core.operations import MAX_REDIRECTS, begun, earliest, failure, opened
 from arriero.errors import (
     ArrieroError,
     ClientClosed,

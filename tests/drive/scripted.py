@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from arriero._core.http import Fault, FileBody, Request
 from arriero._transport.interface import AbortHandle
+from arriero.settings import Retry
 
 
 class Hang:
@@ -244,6 +245,9 @@ class AsyncScriptedTransport:
         self._script.events.append("discard")
 
 
+ONCE: Final[dict[str, Any]] = {"retry": Retry.none()}
+
+
 class Colour:
     """One of the two clients, driven step by step from a plain function."""
 
@@ -256,11 +260,11 @@ class Colour:
         self.script = Script(())
 
     def client(self, *answers: Answer, **arguments: Any) -> Any:
-        """Give a client whose server answers as it is told."""
+        """Give a client whose server answers as it is told. It tries once unless told."""
         from arriero import Client
 
         self.script = Script(answers)
-        return Client(arguments.pop("host", "http://server:80"), **arguments)
+        return Client(arguments.pop("host", "http://server:80"), **ONCE | arguments)
 
     def do(self, value: Any) -> Any:
         """Give the value; in the other colour, await it."""
@@ -296,7 +300,7 @@ class AsyncColour(Colour):
         from arriero import AsyncClient
 
         self.script = Script(answers)
-        return AsyncClient(arguments.pop("host", "http://server:80"), **arguments)
+        return AsyncClient(arguments.pop("host", "http://server:80"), **ONCE | arguments)
 
     def do(self, value: Any) -> Any:
         return self.runner.run(value)

@@ -39,6 +39,7 @@ from arriero import (
     ServerStatusResponse,
     ShowResponse,
     SmokeTest,
+    Statistics,
     StatusResponse,
     Stream,
     SystemOneNoulQuestion,
@@ -137,6 +138,7 @@ def with_a_client(client: Client, flag: bool) -> None:
     assert_type(client.delete("m"), StatusResponse)
     assert_type(client.version(timeouts=Timeouts.none()), VersionResponse)
     assert_type(client.status(), ServerStatusResponse)
+    assert_type(client.statistics(), Statistics)
     assert_type(client.me(), MeResponse)
     assert_type(client.web_search("q", 3), WebSearchResponse)
     assert_type(client.web_fetch("u"), WebFetchResponse)
@@ -184,6 +186,7 @@ async def with_an_async_client(client: AsyncClient, flag: bool) -> None:
     assert_type(await client.delete("m"), StatusResponse)
     assert_type(await client.version(), VersionResponse)
     assert_type(await client.status(), ServerStatusResponse)
+    assert_type(client.statistics(), Statistics)
     assert_type(await client.me(), MeResponse)
     assert_type(await client.web_search("q"), WebSearchResponse)
     assert_type(await client.web_fetch("u"), WebFetchResponse)

@@ -12,7 +12,8 @@ class AsyncClient(InferenceCalls, ModelCalls, ServiceCalls):
 
     Shared between calls, and closed by `close` or by leaving the context.
     Methods take the arguments of the `ollama` package in its order; each also takes
-    `timeouts`, which replaces the client's budgets for that call.
+    `timeouts`, which replaces the client's budgets for that call, and `policy`, which replaces
+    what else governs it.
 
     Raises, from every method: `RequestError` at once for wrong arguments; `ConnectFailed`,
     `ConnectionLost`, `DeadlineExceeded`, `StatusError`, `ProtocolError` from the call.

@@ -9,7 +9,7 @@ from arriero._core.api import embed, inference
 from arriero._core.api.arguments import KeepAlive
 from arriero._core.arrays import array_of
 from arriero._drive.tasks import AsyncBase, AsyncStream
-from arriero.settings import Timeouts
+from arriero.settings import CallPolicy, Timeouts
 from arriero.types.chat import ChatResponse, GenerateResponse, Message
 from arriero.types.embed import EmbeddingsResponse, EmbedResponse
 from arriero.types.options import Options
@@ -40,6 +40,7 @@ class InferenceCalls(AsyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ChatResponse: ...
 
     @overload
@@ -60,6 +61,7 @@ class InferenceCalls(AsyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> AsyncStream[ChatResponse]: ...
 
     @overload
@@ -80,6 +82,7 @@ class InferenceCalls(AsyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ChatResponse | AsyncStream[ChatResponse]: ...
 
     async def chat(
@@ -99,6 +102,7 @@ class InferenceCalls(AsyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Any:
         """Give the next message of a conversation.
 
@@ -124,6 +128,7 @@ class InferenceCalls(AsyncBase):
             debug_render_only: True gives the prompt as the model would see it
                 (``response["_debug_info"]``) instead of an answer.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             ModelNotFound: pull the model first.
@@ -147,7 +152,8 @@ class InferenceCalls(AsyncBase):
                 shift=shift,
                 debug_render_only=debug_render_only,
                 timeouts=timeouts,
-            )
+            ),
+            policy,
         )
 
     @overload
@@ -176,6 +182,7 @@ class InferenceCalls(AsyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> GenerateResponse: ...
 
     @overload
@@ -204,6 +211,7 @@ class InferenceCalls(AsyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> AsyncStream[GenerateResponse]: ...
 
     @overload
@@ -232,6 +240,7 @@ class InferenceCalls(AsyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> GenerateResponse | AsyncStream[GenerateResponse]: ...
 
     async def generate(
@@ -259,6 +268,7 @@ class InferenceCalls(AsyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Any:
         """Complete a prompt.
 
@@ -286,6 +296,7 @@ class InferenceCalls(AsyncBase):
             shift: As for `chat`.
             debug_render_only: As for `chat`.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             As `chat`.
@@ -314,7 +325,8 @@ class InferenceCalls(AsyncBase):
                 shift=shift,
                 debug_render_only=debug_render_only,
                 timeouts=timeouts,
-            )
+            ),
+            policy,
         )
 
     async def embed(
@@ -327,6 +339,7 @@ class InferenceCalls(AsyncBase):
         dimensions: int | None = None,
         *,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> EmbedResponse:
         """Give a vector of unit length for each text, in their order.
 
@@ -338,6 +351,7 @@ class InferenceCalls(AsyncBase):
             keep_alive: As for `chat`.
             dimensions: Length of each vector; the server ignores more than the model has.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             ContextOverflow: a text is too long and `truncate` is False.
@@ -351,7 +365,8 @@ class InferenceCalls(AsyncBase):
                 keep_alive=keep_alive,
                 dimensions=dimensions,
                 timeouts=timeouts,
-            )
+            ),
+            policy,
         )
         return result
 
@@ -362,6 +377,7 @@ class InferenceCalls(AsyncBase):
         *,
         dimensions: int | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> NDArray[float32]:
         """Give the vectors of `embed` as one NumPy array of shape (texts, dimensions).
 
@@ -373,6 +389,7 @@ class InferenceCalls(AsyncBase):
             input: One text or several, not empty.
             dimensions: Length of each vector; the server ignores more than the model has.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             MissingExtra: NumPy is not installed.
@@ -380,7 +397,7 @@ class InferenceCalls(AsyncBase):
         """
         texts = embed.texts_of(input)
         encoded = await self._run(
-            embed.embed_encoded(model, texts, dimensions=dimensions, timeouts=timeouts)
+            embed.embed_encoded(model, texts, dimensions=dimensions, timeouts=timeouts), policy
         )
         if encoded is None:  # a server without the route that sends bytes
             encoded = await self.embed(model, texts, dimensions=dimensions, timeouts=timeouts)
@@ -394,11 +411,13 @@ class InferenceCalls(AsyncBase):
         keep_alive: KeepAlive | None = None,
         *,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> EmbeddingsResponse:
         """Give one vector, not normalised, by Ollama's older endpoint. Prefer `embed`."""
         result: EmbeddingsResponse = await self._run(
             embed.embeddings(
                 model, prompt, options=options, keep_alive=keep_alive, timeouts=timeouts
-            )
+            ),
+            policy,
         )
         return result

@@ -10,7 +10,7 @@ from arriero._core.api import ensure, models
 from arriero._core.api.arguments import KeepAlive
 from arriero._core.pulling import OnProgress
 from arriero._drive.tasks import AsyncBase, AsyncStream
-from arriero.settings import Timeouts
+from arriero.settings import CallPolicy, Timeouts
 from arriero.types.chat import Message
 from arriero.types.ensured import EnsureResponse, PullPolicy, SmokeTest
 from arriero.types.models import (
@@ -26,14 +26,18 @@ from arriero.types.options import Options
 class ModelCalls(AsyncBase):
     """Calls about models and their files."""
 
-    async def list(self, *, timeouts: Timeouts | None = None) -> ListResponse:
+    async def list(
+        self, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> ListResponse:
         """List the models the server has, newest first."""
-        result: ListResponse = await self._run(models.list_models(timeouts=timeouts))
+        result: ListResponse = await self._run(models.list_models(timeouts=timeouts), policy)
         return result
 
-    async def ps(self, *, timeouts: Timeouts | None = None) -> ProcessResponse:
+    async def ps(
+        self, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> ProcessResponse:
         """List the models the server has loaded."""
-        result: ProcessResponse = await self._run(models.ps(timeouts=timeouts))
+        result: ProcessResponse = await self._run(models.ps(timeouts=timeouts), policy)
         return result
 
     async def show(
@@ -44,6 +48,7 @@ class ModelCalls(AsyncBase):
         system: str | None = None,
         options: Mapping[str, Any] | Options | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ShowResponse:
         """Tell everything about one model.
 
@@ -53,12 +58,14 @@ class ModelCalls(AsyncBase):
             system: Shown in place of the model's system text.
             options: Shown among the parameters of ``modelfile``.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             ModelNotFound: there is no such model.
         """
         result: ShowResponse = await self._run(
-            models.show(model, verbose=verbose, system=system, options=options, timeouts=timeouts)
+            models.show(model, verbose=verbose, system=system, options=options, timeouts=timeouts),
+            policy,
         )
         return result
 
@@ -70,6 +77,7 @@ class ModelCalls(AsyncBase):
         insecure: bool | None = None,
         stream: Literal[False] = False,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ProgressResponse: ...
 
     @overload
@@ -80,6 +88,7 @@ class ModelCalls(AsyncBase):
         insecure: bool | None = None,
         stream: Literal[True],
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> AsyncStream[ProgressResponse]: ...
 
     @overload
@@ -90,6 +99,7 @@ class ModelCalls(AsyncBase):
         insecure: bool | None = None,
         stream: bool = False,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ProgressResponse | AsyncStream[ProgressResponse]: ...
 
     async def pull(
@@ -99,6 +109,7 @@ class ModelCalls(AsyncBase):
         insecure: bool | None = None,
         stream: bool = False,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Any:
         """Have the server download a model.
 
@@ -108,13 +119,14 @@ class ModelCalls(AsyncBase):
             stream: True gives progress as it happens. Without it the server is silent
                 until the end, so only `timeouts` given here limit the wait.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             StreamFailed: (streaming) the registry has no such model, or the download failed.
             ServerError: the same without stream.
         """
         return await self._run(
-            models.pull(model, insecure=insecure, stream=stream, timeouts=timeouts)
+            models.pull(model, insecure=insecure, stream=stream, timeouts=timeouts), policy
         )
 
     async def ensure(
@@ -173,6 +185,7 @@ class ModelCalls(AsyncBase):
         insecure: bool | None = None,
         stream: Literal[False] = False,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ProgressResponse: ...
 
     @overload
@@ -183,6 +196,7 @@ class ModelCalls(AsyncBase):
         insecure: bool | None = None,
         stream: Literal[True],
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> AsyncStream[ProgressResponse]: ...
 
     @overload
@@ -193,6 +207,7 @@ class ModelCalls(AsyncBase):
         insecure: bool | None = None,
         stream: bool = False,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ProgressResponse | AsyncStream[ProgressResponse]: ...
 
     async def push(
@@ -202,10 +217,11 @@ class ModelCalls(AsyncBase):
         insecure: bool | None = None,
         stream: bool = False,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Any:
         """Have the server upload a model; arguments and errors as for `pull`."""
         return await self._run(
-            models.push(model, insecure=insecure, stream=stream, timeouts=timeouts)
+            models.push(model, insecure=insecure, stream=stream, timeouts=timeouts), policy
         )
 
     @overload
@@ -231,6 +247,7 @@ class ModelCalls(AsyncBase):
         requires: str | None = None,
         info: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ProgressResponse: ...
 
     @overload
@@ -256,6 +273,7 @@ class ModelCalls(AsyncBase):
         requires: str | None = None,
         info: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> AsyncStream[ProgressResponse]: ...
 
     @overload
@@ -281,6 +299,7 @@ class ModelCalls(AsyncBase):
         requires: str | None = None,
         info: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ProgressResponse | AsyncStream[ProgressResponse]: ...
 
     async def create(
@@ -305,6 +324,7 @@ class ModelCalls(AsyncBase):
         requires: str | None = None,
         info: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Any:
         """Have the server build a model, replacing one of the same name.
 
@@ -328,6 +348,7 @@ class ModelCalls(AsyncBase):
             requires: Lowest server version.
             info: Overrides of the model's description.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             BadRequest: the arguments make no model.
@@ -354,11 +375,16 @@ class ModelCalls(AsyncBase):
                 requires=requires,
                 info=info,
                 timeouts=timeouts,
-            )
+            ),
+            policy,
         )
 
     async def create_blob(
-        self, path: str | os.PathLike[str], *, timeouts: Timeouts | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> str:
         """Upload a file for `create`, unless the server has it, and give its digest.
 
@@ -367,15 +393,24 @@ class ModelCalls(AsyncBase):
         Raises:
             RequestError: the file cannot be read.
         """
-        return await self._drive(models.create_blob(self._target, path, timeouts=timeouts))
+        return await self._drive(
+            models.create_blob(self._target, path, timeouts=timeouts, policy=policy)
+        )
 
-    async def blob_exists(self, digest: str, *, timeouts: Timeouts | None = None) -> bool:
+    async def blob_exists(
+        self, digest: str, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> bool:
         """Tell whether the server has the blob ``sha256:...``."""
-        result: bool = await self._run(models.blob_exists(digest, timeouts=timeouts))
+        result: bool = await self._run(models.blob_exists(digest, timeouts=timeouts), policy)
         return result
 
     async def copy(
-        self, source: str, destination: str, *, timeouts: Timeouts | None = None
+        self,
+        source: str,
+        destination: str,
+        *,
+        timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> StatusResponse:
         """Give a model a second name; an existing one of that name is replaced.
 
@@ -383,17 +418,19 @@ class ModelCalls(AsyncBase):
             ModelNotFound: there is no such source.
         """
         result: StatusResponse = await self._run(
-            models.copy(source, destination, timeouts=timeouts)
+            models.copy(source, destination, timeouts=timeouts), policy
         )
         return result
 
-    async def delete(self, model: str, *, timeouts: Timeouts | None = None) -> StatusResponse:
+    async def delete(
+        self, model: str, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> StatusResponse:
         """Delete a model and what no other model needs of it.
 
         Raises:
             ModelNotFound: there is no such model.
         """
-        result: StatusResponse = await self._run(models.delete(model, timeouts=timeouts))
+        result: StatusResponse = await self._run(models.delete(model, timeouts=timeouts), policy)
         return result
 
     async def load(
@@ -403,6 +440,7 @@ class ModelCalls(AsyncBase):
         keep_alive: KeepAlive | None = None,
         options: Mapping[str, Any] | Options | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> None:
         """Load a model, embedding models included, and return when it is ready.
 
@@ -411,13 +449,21 @@ class ModelCalls(AsyncBase):
             keep_alive: How long it stays; negative is forever.
             options: Those read at loading, such as ``num_ctx``.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
         """
         await self._drive(
             models.load(
-                self._target, model, keep_alive=keep_alive, options=options, timeouts=timeouts
+                self._target,
+                model,
+                keep_alive=keep_alive,
+                options=options,
+                timeouts=timeouts,
+                policy=policy,
             )
         )
 
-    async def unload(self, model: str, *, timeouts: Timeouts | None = None) -> None:
+    async def unload(
+        self, model: str, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> None:
         """Unload a model once its running requests are done; fine if it is not loaded."""
-        await self._run(models.unload(model, timeouts=timeouts))
+        await self._run(models.unload(model, timeouts=timeouts), policy)

@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 from arriero._core.api import service
 from arriero._core.api.arguments import KeepAlive
 from arriero._drive.tasks import AsyncBase, AsyncStream
-from arriero.settings import Timeouts
+from arriero.settings import CallPolicy, Timeouts
 from arriero.types.raw import RawRecord, RawResponse
 from arriero.types.service import (
     MeResponse,
@@ -24,27 +24,38 @@ from arriero.types.service import (
 class ServiceCalls(AsyncBase):
     """Calls about the server and what stands behind it."""
 
-    async def version(self, *, timeouts: Timeouts | None = None) -> VersionResponse:
+    async def version(
+        self, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> VersionResponse:
         """Tell the server's version."""
-        result: VersionResponse = await self._run(service.version(timeouts=timeouts))
+        result: VersionResponse = await self._run(service.version(timeouts=timeouts), policy)
         return result
 
-    async def status(self, *, timeouts: Timeouts | None = None) -> ServerStatusResponse:
+    async def status(
+        self, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> ServerStatusResponse:
         """Tell whether the server may use models that run elsewhere."""
-        result: ServerStatusResponse = await self._run(service.status(timeouts=timeouts))
+        result: ServerStatusResponse = await self._run(service.status(timeouts=timeouts), policy)
         return result
 
-    async def me(self, *, timeouts: Timeouts | None = None) -> MeResponse:
+    async def me(
+        self, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> MeResponse:
         """Tell the account the server is signed in with.
 
         Raises:
             AccessDenied: it is not; ``error.signin_url`` says where to.
         """
-        result: MeResponse = await self._run(service.me(timeouts=timeouts))
+        result: MeResponse = await self._run(service.me(timeouts=timeouts), policy)
         return result
 
     async def web_search(
-        self, query: str, max_results: int = 3, *, timeouts: Timeouts | None = None
+        self,
+        query: str,
+        max_results: int = 3,
+        *,
+        timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> WebSearchResponse:
         """Search the web through ollama.com.
 
@@ -52,27 +63,32 @@ class ServiceCalls(AsyncBase):
             query: What to look for. It leaves this machine.
             max_results: 1 to 10.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             RequestError: `OLLAMA_API_KEY` was not set when the client was made.
         """
         result: WebSearchResponse = await self._run(
-            service.web_search(query, max_results, api_key=self._setup.api_key, timeouts=timeouts)
+            service.web_search(query, max_results, api_key=self._setup.api_key, timeouts=timeouts),
+            policy,
         )
         return result
 
-    async def web_fetch(self, url: str, *, timeouts: Timeouts | None = None) -> WebFetchResponse:
+    async def web_fetch(
+        self, url: str, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> WebFetchResponse:
         """Fetch a page through ollama.com.
 
         Args:
             url: Address of the page. It leaves this machine.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             RequestError: `OLLAMA_API_KEY` was not set when the client was made.
         """
         result: WebFetchResponse = await self._run(
-            service.web_fetch(url, api_key=self._setup.api_key, timeouts=timeouts)
+            service.web_fetch(url, api_key=self._setup.api_key, timeouts=timeouts), policy
         )
         return result
 
@@ -84,6 +100,7 @@ class ServiceCalls(AsyncBase):
         keep_alive: KeepAlive | None = None,
         *,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> SystemOneResponse:
         """Have a System One model answer choice, true-or-false and score questions.
 
@@ -93,9 +110,10 @@ class ServiceCalls(AsyncBase):
             questions: By name: `SystemOneQuestion` values or dicts.
             keep_alive: As for `chat`.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
         """
         result: SystemOneResponse = await self._run(
-            service.systemone(model, state, questions, keep_alive, timeouts=timeouts)
+            service.systemone(model, state, questions, keep_alive, timeouts=timeouts), policy
         )
         return result
 
@@ -111,6 +129,7 @@ class ServiceCalls(AsyncBase):
         stream: Literal[False] = False,
         check: bool = True,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> RawResponse: ...
 
     @overload
@@ -125,6 +144,7 @@ class ServiceCalls(AsyncBase):
         stream: Literal[True],
         check: bool = True,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> AsyncStream[RawRecord]: ...
 
     async def request(
@@ -138,6 +158,7 @@ class ServiceCalls(AsyncBase):
         stream: bool = False,
         check: bool = True,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Any:
         """Make a call this package knows nothing of, with all of its governance.
 
@@ -150,6 +171,7 @@ class ServiceCalls(AsyncBase):
             stream: True reads the answer as lines of JSON.
             check: False gives answers outside 200-299 instead of raising `StatusError`.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
         """
         return await self._run(
             service.request(
@@ -161,5 +183,6 @@ class ServiceCalls(AsyncBase):
                 stream=stream,
                 check=check,
                 timeouts=timeouts,
-            )
+            ),
+            policy,
         )

@@ -21,6 +21,22 @@ or the same once more. ``unsent``: only if it surely did not arrive. ``delete``:
 404 then means that the first one worked."""
 
 
+RUNS_MODEL = frozenset(
+    {
+        "/api/chat",
+        "/api/generate",
+        "/api/embed",
+        "/api/embeddings",
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/responses",
+        "/v1/messages",
+    }
+)
+"""Paths where a model works: they count for limits, and asking again changes nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
     """What to send, and what its answer means.
@@ -58,6 +74,20 @@ class Call(Generic[T]):
     """Statuses outside 200-299 that are answers too."""
     any_status: bool = False
     """True if every status is an answer."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model the call is for; empty if it is for none."""
+        body = self.body
+        if body is None:
+            return ""
+        name = body.get("model")
+        return name if isinstance(name, str) else ""
+
+    @property
+    def runs_model(self) -> bool:
+        """True if a model has to work for the answer, so that limits count it."""
+        return self.path in RUNS_MODEL
 
     @property
     def name(self) -> str:

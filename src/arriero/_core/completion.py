@@ -24,6 +24,11 @@ class Tally(Protocol[R]):
     complete: bool
     needs_last: bool
 
+    @property
+    def last(self) -> R | None:
+        """The newest record; None before the first."""
+        ...
+
     def add(self, records: Sequence[R]) -> None:
         """Take in records, at least one, in order."""
         ...
@@ -48,7 +53,7 @@ class InferenceTally(Generic[R]):
 
     def __init__(self) -> None:
         self.complete = False
-        self._last: R | None = None
+        self.last: R | None = None
         self._text = StringIO()
         self._thinking = StringIO()
         self._tool_calls: list[Message.ToolCall] = []
@@ -89,15 +94,15 @@ class ChatTally(InferenceTally[ChatResponse]):
                 self._logprobs += record.logprobs
             if record.done or (not content and not thinking and is_debug(record)):
                 self.complete = True
-        self._last = last = records[-1]
+        self.last = last = records[-1]
         if not self._role:
             self._role = last.message.role
 
     def total(self) -> ChatResponse | None:
         """Give the chat so far as one response, ready to be put into the history."""
-        if self._last is None:
+        if self.last is None:
             return None
-        made = self._last.model_copy()
+        made = self.last.model_copy()
         made.message = made.message.model_copy(
             update={
                 "role": self._role or "assistant",
@@ -129,13 +134,13 @@ class GenerateTally(InferenceTally[GenerateResponse]):
                 self._logprobs += record.logprobs
             if record.done or (not text and not thinking and is_debug(record)):
                 self.complete = True
-        self._last = records[-1]
+        self.last = records[-1]
 
     def total(self) -> GenerateResponse | None:
         """Give the generation so far as one response."""
-        if self._last is None:
+        if self.last is None:
             return None
-        made = self._last.model_copy()
+        made = self.last.model_copy()
         made.response = self.text()
         made.thinking = self.thinking() or None
         made.tool_calls = list(self._tool_calls) or None
@@ -150,21 +155,21 @@ class ProgressTally:
 
     def __init__(self) -> None:
         self.complete = False
-        self._last: ProgressResponse | None = None
+        self.last: ProgressResponse | None = None
 
     def add(self, records: Sequence[ProgressResponse]) -> None:
         """Take in records, at least one, in order."""
-        self._last = records[-1]
-        if self._last.status == "success":
+        self.last = records[-1]
+        if self.last.status == "success":
             self.complete = True
 
     def total(self) -> ProgressResponse | None:
         """Give the last step."""
-        return self._last
+        return self.last
 
     def text(self) -> str:
         """Give the last step's status."""
-        return (self._last.status if self._last else None) or ""
+        return (self.last.status if self.last else None) or ""
 
 
 class RawTally(Generic[R]):
@@ -174,15 +179,15 @@ class RawTally(Generic[R]):
 
     def __init__(self) -> None:
         self.complete = False
-        self._last: R | None = None
+        self.last: R | None = None
 
     def add(self, records: Sequence[R]) -> None:
         """Take in records, at least one, in order."""
-        self._last = records[-1]
+        self.last = records[-1]
 
     def total(self) -> R | None:
         """Give the last record."""
-        return self._last
+        return self.last
 
     def text(self) -> str:
         """Give nothing: what is text here is not known."""

@@ -7,13 +7,14 @@ driver gave the operation; None has no limit.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
 from arriero._core.http import Request
 from arriero._core.images import ImageSource
+from arriero._core.ticket import Ticket
 
 T = TypeVar("T")
 
@@ -77,5 +78,25 @@ class Sleep(msgspec.Struct, frozen=True):
     seconds: float
 
 
-Effect: TypeAlias = Send | ReadBody | ReadPart | Drop | LoadImage | HashFile | Authorize | Sleep
+class Wait(msgspec.Struct, frozen=True):
+    """Wait until `ticket` is ready or `until` has passed. Resumed with None in both cases."""
+
+    ticket: Ticket
+    until: float | None
+
+
+class Consult(msgspec.Struct, frozen=True):
+    """Call a function of the user's, or of what keeps state outside this process.
+
+    Resumed with what it gives, awaited if the driver can and the function wants it; what it
+    raises is thrown in.
+    """
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+
+
+Effect: TypeAlias = (
+    Send | ReadBody | ReadPart | Drop | LoadImage | HashFile | Authorize | Sleep | Wait | Consult
+)
 Operation: TypeAlias = Generator[Effect, Any, T]

@@ -55,6 +55,9 @@ class HttpInfo(msgspec.Struct, frozen=True):
     """Where it came from, after redirects."""
     attempts: int
     """How often the request was sent."""
+    resumed_at: tuple[int, ...] = ()
+    """Where in the answer's text a cut stream was continued, in characters; empty if it came
+    in one piece. Counts and durations are then those of the last piece."""
 
 
 FaultKind: TypeAlias = Literal["connect", "lost", "timeout", "protocol", "closed"]

@@ -1,18 +1,19 @@
-"""The way of a call from arguments to answer, as generators over effects.
+"""One try of a call, from arguments to answer, as generators over effects.
 
-`opened` is what every call goes through: prepare, send, follow redirects, repeat what was
+`opened` is what every try goes through: prepare, send, follow redirects, repeat what was
 lost on a stale connection, turn an error answer into an error. It leaves a good answer
-open. `whole` reads and decodes it; a stream is read by `arriero._core.reading` instead,
-without this trampoline.
+open. `exchanged` reads and decodes it; a stream is read by `arriero._core.reading` instead,
+without this trampoline. What surrounds the tries is `arriero._core.governed`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import msgspec
 
@@ -21,8 +22,9 @@ from arriero._core.completion import is_complete
 from arriero._core.effects import Authorize, Drop, LoadImage, Operation, ReadBody, Send
 from arriero._core.failures import described, error_of_fault
 from arriero._core.host import Base, origin_of, redirected
-from arriero._core.http import Fault, Head, HttpInfo, Request
+from arriero._core.http import Fault, FileBody, Head, HttpInfo, Request
 from arriero._core.images import ImagePath, loaded
+from arriero._core.policy.concurrency import Permit
 from arriero._core.replies import error_of_reply
 from arriero.errors import (
     ArrieroError,
@@ -32,9 +34,12 @@ from arriero.errors import (
     RequestError,
     StreamIncomplete,
 )
-from arriero.settings import Timeouts
+from arriero.settings import CallPolicy, Timeouts
 from arriero.types.chat import ChatResponse, GenerateResponse
 from arriero.types.record import Record
+
+if TYPE_CHECKING:
+    from arriero._core.governor import Governor
 
 T = TypeVar("T")
 
@@ -43,6 +48,9 @@ MAX_REDIRECTS = 5
 
 MAX_STALE = 3
 """How many stale connections in a row a call gets past before it gives up."""
+
+_UNKNOWN = frozenset({502, 504})
+"""Answers of a proxy that does not know whether the server behind it has done the work."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -72,31 +80,65 @@ class Target:
     """Origins whose tokens are asked for by an effect instead."""
     follow_redirects: bool = True
     max_line_bytes: int = 0
+    governor: Governor = field(kw_only=True, repr=False)
+    """The policies of the client, and their state."""
 
 
 class Progress(msgspec.Struct):
     """How far one call has got."""
 
+    id: int
     started_s: float
     timeouts: Timeouts
+    policy: CallPolicy
+    content: bytes | FileBody | None = None
+    """The request's body, made once for all tries."""
+    is_prepared: bool = False
     url: str = ""
     host: str = ""
     attempts: int = 0
+    """Requests sent, or tried to be."""
     until: float | None = None
     """When the whole answer, or the first record, must be here."""
+    was_lost: bool = False
+    """True if an earlier request may have reached the server without our seeing its answer."""
+    permit: Permit | None = None
+    circuit: tuple[tuple[str, str], int] | None = None
+    """Host and model, and the breaker's number, of a try that is under way."""
+    tries: int = 0
+    requeued: int = 0
+    reserved_tokens: float = 0.0
+    queued_s: float = 0.0
+    paced_s: float = 0.0
+    first_record_s: float | None = None
+    records: int = 0
+    resumed_at: tuple[int, ...] = ()
+    trail: list[str] = msgspec.field(default_factory=list[str])
+    outcome: Literal["ok", "failed", "cancelled"] = "cancelled"
+    """``cancelled`` until something else is known."""
+    error: ArrieroError | None = None
+    is_over: bool = False
+
+    def total_until(self) -> float | None:
+        """Give when the whole call must be over."""
+        total_s = self.timeouts.total_s
+        return None if total_s is None else self.started_s + total_s
 
 
-def begun(call: Call[Any], target: Target) -> Progress:
+_NUMBERS = itertools.count(1)
+_NO_POLICY = CallPolicy()
+
+
+def begun(call: Call[Any], target: Target, policy: CallPolicy | None = None) -> Progress:
     """Start the clock of a call."""
     timeouts = call.timeouts or target.timeouts
     if call.patient and call.timeouts is None:
         timeouts = dataclasses.replace(timeouts, first_token_s=None)
-    return Progress(started_s=target.clock(), timeouts=timeouts)
+    return Progress(next(_NUMBERS), target.clock(), timeouts, policy or _NO_POLICY)
 
 
-def whole(call: Call[T], target: Target) -> Operation[T]:
-    """Make a call and give its whole answer."""
-    progress = begun(call, target)
+def exchanged(call: Call[T], target: Target, progress: Progress) -> Operation[T]:
+    """Make one try and give the whole answer."""
     head = yield from opened(call, target, progress)
     try:
         body = yield ReadBody(progress.until)
@@ -165,7 +207,9 @@ def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Hea
         except Fault as fault:
             if fault.reused and fault.kind == "lost" and stale < MAX_STALE and _repeatable(call):
                 stale += 1
+                progress.was_lost = True
                 continue
+            progress.was_lost |= fault.kind == "lost"
             raise failure(call, target, progress, fault) from fault
         if head.status in _REDIRECTS and target.follow_redirects and "location" in head.headers:
             yield Drop()
@@ -182,13 +226,15 @@ def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Hea
                 continue
         if call.any_status or 200 <= head.status < 300 or head.status in call.accept_status:
             return head
-        if call.repeat == "delete" and stale and head.status == 404:
+        if call.repeat == "delete" and progress.was_lost and head.status == 404:
             return head  # the first one worked, its answer was lost
         try:
             body = yield ReadBody(progress.until)
         except Fault:
             body = b""  # the status says more than the loss of its text
         error = error_of_reply(head.status, head.headers, body)
+        if head.status in _UNKNOWN and not _repeatable(call):
+            error.retryable = False
         error.phase = "head"
         raise described(error, call=call.name, host=progress.host, attempts=progress.attempts)
 
@@ -197,7 +243,8 @@ def _repeatable(call: Call[Any]) -> bool:
     return call.repeat != "unsent"
 
 
-def _request(call: Call[Any], target: Target, progress: Progress) -> Operation[Request]:
+def _prepared(call: Call[Any]) -> Operation[bytes | FileBody | None]:
+    """Make the request's body: once, as an open file can be read only once."""
     for slot in call.slots:
         try:
             data = yield LoadImage(slot.source)
@@ -207,17 +254,23 @@ def _request(call: Call[Any], target: Target, progress: Progress) -> Operation[R
             if not data:
                 raise RequestError(_nothing_in(slot.source))
             slot.images[slot.index] = loaded(data)
-    body = call.content
-    if call.body is not None:
-        try:
-            body = msgspec.json.encode(call.body)
-        except (TypeError, ValueError, OverflowError, RecursionError) as cause:
-            raise described(
-                RequestError(f"an argument cannot be written as JSON: {cause}"),
-                call=call.name,
-                host="",
-                attempts=0,
-            ) from cause
+    if call.body is None:
+        return call.content
+    try:
+        return msgspec.json.encode(call.body)
+    except (TypeError, ValueError, OverflowError, RecursionError) as cause:
+        raise described(
+            RequestError(f"an argument cannot be written as JSON: {cause}"),
+            call=call.name,
+            host="",
+            attempts=0,
+        ) from cause
+
+
+def _request(call: Call[Any], target: Target, progress: Progress) -> Operation[Request]:
+    if not progress.is_prepared:
+        progress.content = yield from _prepared(call)
+        progress.is_prepared = True
     base = call.base or target.base
     progress.url, progress.host = base.join(call.path), origin_of(base.origin)
     authorization = None
@@ -227,7 +280,7 @@ def _request(call: Call[Any], target: Target, progress: Progress) -> Operation[R
         method=call.method,
         url=progress.url,
         headers=_headers(call, target, authorization, has_json=call.body is not None),
-        body=body,
+        body=progress.content,
     )
 
 
@@ -399,7 +452,7 @@ def failure(
 
 def info(head: Head, progress: Progress) -> HttpInfo:
     """Give what is told of an answer."""
-    return HttpInfo(head.status, head.headers, progress.url, progress.attempts)
+    return HttpInfo(head.status, head.headers, progress.url, progress.attempts, progress.resumed_at)
 
 
 def earliest(

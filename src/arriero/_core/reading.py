@@ -7,7 +7,10 @@ from typing import Any, Generic, TypeVar, cast
 
 from arriero._core.calls import Call
 from arriero._core.completion import Tally
+from arriero._core.continuation import continued, is_cut, without_beginning
+from arriero._core.effects import Operation
 from arriero._core.failures import described
+from arriero._core.governed import failed, tried_again
 from arriero._core.http import Fault, Head, HttpInfo
 from arriero._core.ndjson import NdjsonDecoder
 from arriero._core.operations import Progress, Target, attach_parsed, failure, info
@@ -32,10 +35,13 @@ class Reading(Generic[R]):
 
     __slots__ = (
         "_add",
+        "_beginning",
         "_call",
         "_clock",
+        "_cut",
         "_decoder",
         "_has_records",
+        "_is_first",
         "_idle_s",
         "_progress",
         "_tally",
@@ -48,25 +54,28 @@ class Reading(Generic[R]):
     )
 
     def __init__(self, call: Call[R], target: Target, progress: Progress, head: Head) -> None:
-        assert call.decoder is not None
         assert call.tally is not None
         self._call = call
         self._target = target
         self._progress = progress
-        self._decoder: NdjsonDecoder[R] = NdjsonDecoder(
-            call.decoder, max_line_bytes=target.max_line_bytes
-        )
+        self._decoder = self._new_decoder()
         self._tally: Tally[R] = call.tally()
         self._add = self._tally.add
         self._clock = target.clock
         self._idle_s = progress.timeouts.idle_s
-        total_s = progress.timeouts.total_s
-        self._total_until = None if total_s is None else progress.started_s + total_s
+        self._total_until = progress.total_until()
         self._has_records = False
+        self._is_first = True
+        self._cut: ArrieroError | None = None
+        self._beginning = ""
         self.ready: deque[R] = deque()
         self.failure: ArrieroError | None = None
         self.ended = False
         self.http: HttpInfo = info(head, progress)
+
+    def _new_decoder(self) -> NdjsonDecoder[R]:
+        assert self._call.decoder is not None
+        return NdjsonDecoder(self._call.decoder, max_line_bytes=self._target.max_line_bytes)
 
     @property
     def complete(self) -> bool:
@@ -75,7 +84,7 @@ class Reading(Generic[R]):
 
     def until(self) -> float | None:
         """Give when the next record must be here, counted from now."""
-        if not self._has_records:
+        if self._is_first:
             return self._progress.until
         idle_s, last = GRACE_S if self._tally.complete else self._idle_s, self._total_until
         if idle_s is None:
@@ -89,15 +98,32 @@ class Reading(Generic[R]):
         records = decoder.feed(data)
         if records:
             self._take(records)
-        if decoder.failure is not None:
+        if decoder.failure is not None and self.failure is None:
             self._fail(decoder.failure)
+        if self.failure is not None:
             return True
         return bool(records)
 
     def _take(self, records: list[R]) -> None:
-        self._has_records = True
+        if self._is_first:
+            self._is_first, self._has_records = False, True
+            self._target.governor.first_record(self._progress)
+            if self._beginning and not self._goes_on(records):
+                return
+        self._progress.records += len(records)
         self._add(records)
         self.ready.extend(records)
+
+    def _goes_on(self, records: list[R]) -> bool:
+        """Cut what a continued answer repeats; False if it is another answer."""
+        first = without_beginning(records[0], self._beginning)
+        if first is None:
+            assert self._cut is not None
+            self._fail(self._cut)
+            return False
+        records[0] = first
+        self._beginning = ""
+        return True
 
     def end(self) -> None:
         """Take in the end of the body."""
@@ -121,9 +147,9 @@ class Reading(Generic[R]):
             self.ended = True
             return
         error = failure(
-            self._call, self._target, self._progress, fault, streaming=self._has_records
+            self._call, self._target, self._progress, fault, streaming=not self._is_first
         )
-        if not self._has_records and error.phase == "body":
+        if self._is_first and error.phase == "body":
             error.phase = "first_token"
         error.__cause__ = fault
         self._fail(error)
@@ -143,6 +169,53 @@ class Reading(Generic[R]):
         error.partial = self._tally.total()
         self.failure = error
         self.ended = True
+
+    def again(self) -> Operation[Head] | None:
+        """Give what may open the stream once more after its failure; None if nothing may.
+
+        The operation gives a head for `reopened`, or raises what ends the stream for good.
+        """
+        error = self.failure
+        if error is None or error is self._cut or isinstance(error, CallCancelled):
+            return None
+        progress, call = self._progress, self._call
+        retry = progress.policy.retry or self._target.governor.retry
+        if not self._has_records:
+            if retry.attempts > 1:
+                return tried_again(call, self._target, progress, error, is_resumed=False)
+            return None
+        if not (retry.continue_stream and is_cut(error)):
+            return None
+        rest = continued(call, self._tally.total())
+        if rest is None:
+            return None
+        call, self._beginning = rest
+        self._cut, progress.is_prepared = error, False
+        return tried_again(call, self._target, progress, error, is_resumed=True)
+
+    def reopened(self, head: Head) -> None:
+        """Go on with another answer; what had arrived is kept."""
+        progress = self._progress
+        if self._has_records:
+            progress.resumed_at += (len(self._tally.text()),)
+        self.failure, self.ended, self._is_first = None, False, True
+        progress.error, progress.outcome = None, "cancelled"
+        self._decoder = self._new_decoder()
+        self.http = info(head, progress)
+
+    def gave_up(self, error: ArrieroError) -> None:
+        """Take in what ended the attempts to open it again."""
+        error.partial = self._tally.total()
+        self.failure = error
+
+    def over(self) -> None:
+        """Take in that nobody will read on. A second time does nothing."""
+        progress, tally = self._progress, self._tally
+        if self.failure is not None:
+            failed(progress, self.failure)
+        elif tally.complete:
+            progress.outcome = "ok"
+        self._target.governor.ended(self._call, progress, tally.last, tally.total)
 
     @property
     def text(self) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from arriero._core.events import Observer
 from arriero._core.operations import Target
+from arriero._core.statistics import Statistics
 from arriero._drive.setup import UNSET, Setup, setup
 from arriero.errors import MissingExtra, RequestError
 from arriero.identity import Auth
-from arriero.settings import Pool, Timeouts, Tls
+from arriero.settings import Breaker, Limits, Pool, Retry, Timeouts, Tls
 
 
 class Configured:
@@ -31,6 +33,10 @@ class Configured:
         pool: Pool | None = None,
         follow_redirects: bool = True,
         max_line_bytes: int | None = None,
+        retry: Retry | None = None,
+        limits: Limits | Any | None = None,
+        breaker: Breaker | None = None,
+        observers: Sequence[Observer] = (),
         http_client: Any = None,
         **httpx_arguments: Any,
     ) -> None:
@@ -52,6 +58,12 @@ class Configured:
             pool: Limits of connections.
             follow_redirects: Method and body are kept, credentials stay at their origin.
             max_line_bytes: Longest line of a stream; longer ones are refused. 64 MiB.
+            retry: When a failed call is tried again; None takes the defaults of `Retry`,
+                ``Retry.none()`` never does.
+            limits: Concurrency, queue and rates; None has none. An `httpx.Limits` is taken
+                for connections, as `pool`.
+            breaker: When a failing host is left alone; None never does.
+            observers: Called with each event of each call, see `arriero.events`.
             http_client: An httpx or httpx2 client to send with, instead of our own.
             **httpx_arguments: Further keyword arguments of `httpx.Client`: ``verify``,
                 ``cert``, ``limits``, ``trust_env``, ``cookies``, ``params`` work with
@@ -61,6 +73,9 @@ class Configured:
         Raises:
             RequestError: an argument is wrong or unknown.
         """
+        if limits is not None and not isinstance(limits, Limits):
+            httpx_arguments["limits"] = limits
+            limits = None
         given = {
             "host": host,
             "headers": headers,
@@ -72,6 +87,10 @@ class Configured:
             "pool": pool,
             "follow_redirects": follow_redirects,
             "max_line_bytes": max_line_bytes,
+            "retry": retry,
+            "limits": limits,
+            "breaker": breaker,
+            "observers": observers or None,
             "http_client": http_client,
             **httpx_arguments,
         }
@@ -99,6 +118,10 @@ class Configured:
             pool=pool,
             follow_redirects=follow_redirects,
             max_line_bytes=max_line_bytes,
+            retry=retry,
+            limits=limits,
+            breaker=breaker,
+            observers=observers,
             httpx_arguments=httpx_arguments,
         )
         self._target: Target = self._setup.target
@@ -111,6 +134,10 @@ class Configured:
     def host(self) -> str:
         """URL of the server, without credentials."""
         return self._target.base.url
+
+    def statistics(self) -> Statistics:
+        """Give what the client has done so far, and what it is doing, as one snapshot."""
+        return self._target.governor.statistics()
 
     @property
     def timeouts(self) -> Timeouts:

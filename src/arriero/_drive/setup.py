@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import platform
+import random
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from arriero._core.api.service import CLOUD, ApiKey
+from arriero._core.events import Observer
+from arriero._core.governor import Governor
 from arriero._core.host import Base, parse_host
 from arriero._core.ndjson import DEFAULT_MAX_LINE_BYTES
 from arriero._core.operations import Headers, Target
 from arriero._core.proxy import proxy_for
 from arriero._drive.identities import identity_of, is_httpx_auth
+from arriero._transport.fork import forget_after_fork
 from arriero._transport.interface import TransportSettings
 from arriero._version import __version__
 from arriero.errors import RequestError
 from arriero.identity import Auth
-from arriero.settings import Pool, Timeouts, Tls
+from arriero.settings import Breaker, Limits, Pool, Retry, Timeouts, Tls
 
 if TYPE_CHECKING:
     from arriero._drive.credentials import Source
@@ -74,6 +79,10 @@ def setup(
     pool: Pool | None = None,
     follow_redirects: bool = True,
     max_line_bytes: int | None = None,
+    retry: Retry | None = None,
+    limits: Limits | None = None,
+    breaker: Breaker | None = None,
+    observers: Sequence[Observer] = (),
     httpx_arguments: Mapping[str, Any] | None = None,
 ) -> Setup:
     """Check and combine everything a client is configured with.
@@ -100,6 +109,7 @@ def setup(
         providers=frozenset(identity.sources),
         follow_redirects=bool(follow_redirects),
         max_line_bytes=max_line_bytes or DEFAULT_MAX_LINE_BYTES,
+        governor=_governor(retry or Retry(), limits, breaker, observers),
     )
     options = dict(arguments)
     if needs_httpx:
@@ -114,6 +124,25 @@ def setup(
     )
     key = CLOUD.origin in identity.sources or _key_given(target) or api_key
     return Setup(target, settings, identity.sources, key, options if needs_httpx else None)
+
+
+def _governor(
+    retry: Retry,
+    limits: Limits | None,
+    breaker: Breaker | None,
+    observers: Sequence[Observer],
+) -> Governor:
+    governor = Governor(
+        retry=retry,
+        limits=limits,
+        breaker=breaker,
+        observers=observers,
+        clock=time.monotonic,
+        random=random.random,
+        lock=threading.Lock,
+    )
+    forget_after_fork(governor)
+    return governor
 
 
 def _key_given(target: Target) -> str | None:
@@ -150,6 +179,10 @@ _OWN = (
     "pool",
     "follow_redirects",
     "max_line_bytes",
+    "retry",
+    "limits",
+    "breaker",
+    "observers",
     "http_client",
 )
 
@@ -248,6 +281,8 @@ def _pool(pool: Pool | None, limits: Any) -> Pool:
         return pool
     if limits is None:
         return Pool()
+    if not hasattr(limits, "max_keepalive_connections"):
+        raise RequestError(f"limits: a Limits, or an httpx.Limits, not {limits!r}")
     keep = limits.max_keepalive_connections
     return Pool(
         max_connections=limits.max_connections,

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import collections.abc
+import contextlib
 import functools
 import importlib
 import inspect
 import math
 import sys
+import time
 import weakref
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
@@ -32,6 +34,7 @@ from typing import (
 from arriero._core.calls import Call
 from arriero._core.effects import (
     Authorize,
+    Consult,
     Drop,
     Effect,
     HashFile,
@@ -41,17 +44,20 @@ from arriero._core.effects import (
     ReadPart,
     Send,
     Sleep,
+    Wait,
 )
+from arriero._core.governed import streamed, whole
 from arriero._core.http import Fault, Head
 from arriero._core.images import ImageFile, ImagePath
-from arriero._core.operations import begun, opened, whole
+from arriero._core.operations import begun
 from arriero._core.reading import Reading
 from arriero._drive.configured import Configured
 from arriero._drive.foreign import recognisable
 from arriero._drive.threads import hash_file, read_file
 from arriero._drive.view import StreamView
 from arriero._transport.interface import AsyncAnswer, AsyncTransport
-from arriero.errors import ArrieroError, CallCancelled, CredentialError, RequestError
+from arriero.errors import ArrieroError, CallCancelled, RequestError
+from arriero.settings import CallPolicy
 from arriero.types.record import Record
 
 if TYPE_CHECKING:
@@ -108,6 +114,7 @@ class AsyncBase(Configured):
                 await transport.close()
             else:
                 transport.discard()
+        self._target.governor.close()
 
     def _connected(self) -> AsyncTransport:
         loop = asyncio.get_running_loop()
@@ -136,11 +143,11 @@ class AsyncBase(Configured):
             transports[loop] = transport
         return transport
 
-    async def _run(self, call: Call[Any]) -> Any:
+    async def _run(self, call: Call[Any], policy: CallPolicy | None = None) -> Any:
         """Make a call: its answer, or a stream that makes it when it is first read."""
         if call.stream:
-            return AsyncStream(self, call)
-        return await self._drive(whole(call, self._target))
+            return AsyncStream(self, call, policy)
+        return await self._drive(whole(call, self._target, policy))
 
     async def _drive(self, operation: Operation[T]) -> T:
         return (await self._perform(operation))[0]
@@ -175,11 +182,14 @@ class AsyncBase(Configured):
                         case Sleep(seconds):
                             await asyncio.sleep(seconds)
                             result = None
-                        case Authorize() | LoadImage() | HashFile():
+                        case Wait():
+                            await _wait(effect)
+                            result = None
+                        case Authorize() | LoadImage() | HashFile() | Consult():
                             result = await self._act(effect)
                         case _:
                             assert_never(effect)
-                except (Fault, OSError, CredentialError) as error:
+                except Exception as error:  # the operation knows what it means
                     if answer is not None:
                         answer.abort()
                         answer = None
@@ -193,6 +203,7 @@ class AsyncBase(Configured):
             raise recognisable(error) from error.__cause__
         except BaseException:
             _abandon(answer)
+            operation.close()  # now, not when the traceback is let go of: it holds a permit
             raise
 
     async def _send(self, effect: Send) -> AsyncAnswer:
@@ -221,8 +232,27 @@ class AsyncBase(Configured):
                 return await asyncio.to_thread(read_file, file)
             case HashFile(path):
                 return await asyncio.to_thread(hash_file, path)
+            case Consult(function, arguments):
+                made = function(*arguments)
+                return await made if inspect.isawaitable(made) else made
             case _:
                 raise AssertionError(effect)
+
+
+async def _wait(effect: Wait) -> None:
+    left_s = None if effect.until is None else max(0.0, effect.until - time.monotonic())
+    loop = asyncio.get_running_loop()
+    woken = asyncio.Event()
+
+    def wake() -> None:
+        # Called by whoever ended a call, on any thread; the loop may be gone by then.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(woken.set)
+
+    effect.ticket.listen(wake)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(left_s):
+            await woken.wait()
 
 
 def _abandon(answer: AsyncAnswer | None) -> None:
@@ -355,9 +385,9 @@ class AsyncStream(StreamView[R]):
         "_watch",
     )
 
-    def __init__(self, client: AsyncBase, call: Call[R]) -> None:
+    def __init__(self, client: AsyncBase, call: Call[R], policy: CallPolicy | None = None) -> None:
         self._client = client
-        super().__init__(call)
+        super().__init__(call, client._target, policy)
         self._answer: AsyncAnswer | None = None
         self._ready: Any = ()
         self._watch: _Watch | None = None
@@ -386,6 +416,7 @@ class AsyncStream(StreamView[R]):
 
     def __del__(self) -> None:
         self._let_go()
+        self._over()
 
     def __iter__(self) -> NoReturn:
         raise TypeError("this stream is async: write 'async for', or take it from Client")
@@ -403,18 +434,20 @@ class AsyncStream(StreamView[R]):
             ArrieroError: as the call without stream would.
         """
         if self._reading is None and not self._closed:
-            call, client = self._call, self._client
-            target = client._target
-            progress = begun(call, target)
+            call, client, target = self._call, self._client, self._target
+            self._progress = progress = begun(call, target, self._policy)
             head, answer = await self._interruptible(
-                client._perform(opened(call, target, progress))
+                client._perform(streamed(call, target, progress))
             )
-            assert answer is not None
-            self._answer = answer
-            self._watch = _Watch(asyncio.get_running_loop(), answer)
+            self._hold(answer)
             self._reading = reading = Reading(call, target, progress, head)
             self._ready = reading.ready
         return self
+
+    def _hold(self, answer: AsyncAnswer | None) -> None:
+        assert answer is not None
+        self._answer = answer
+        self._watch = _Watch(asyncio.get_running_loop(), answer)
 
     async def _interruptible(self, opening: Coroutine[Any, Any, T]) -> T:
         """Await `opening` so that `cancel` can end it without cancelling the task for good."""
@@ -437,7 +470,7 @@ class AsyncStream(StreamView[R]):
         error = CallCancelled("cancelled while waiting for the answer")
         error.call, error.host, error.phase = (
             self._call.name,
-            self._client._target.base.origin,
+            self._target.base.origin,
             "head",
         )
         return error
@@ -451,14 +484,18 @@ class AsyncStream(StreamView[R]):
             await self.open()
             reading = cast("Reading[R]", self._reading)
         ready, answer = reading.ready, self._answer
-        if answer is not None and not reading.ended:
+        while answer is not None and not reading.ended:
             if cast("_Watch", self._watch).is_on:
                 raise RequestError("this stream is being read already: one task reads a stream")
             try:
                 await self._read(answer, reading)
             except BaseException:  # cancelled in the middle: the rest of this answer is lost
                 self._let_go()
+                self._over()
                 raise
+            if ready:
+                return ready
+            answer = self._answer
         if ready:
             return ready
         failure, reading.failure = reading.failure, None
@@ -484,10 +521,25 @@ class AsyncStream(StreamView[R]):
             watch.until, watch.is_on = math.inf, False
         if reading.failure is not None:
             self._let_go()
+            await self._try_again(reading)
         elif reading.ended:
             self._answer = None
             watch.stop()
+            self._over()
             await answer.close()
+
+    async def _try_again(self, reading: Reading[R]) -> None:
+        """Open the failed stream once more if the policies allow it."""
+        operation = reading.again()
+        if operation is not None:
+            try:
+                head, answer = await self._interruptible(self._client._perform(operation))
+                self._hold(answer)
+                reading.reopened(head)
+            except ArrieroError as error:
+                reading.gave_up(error)
+        if reading.failure is not None:
+            self._over()
 
     def _let_go(self) -> None:
         answer, self._answer = self._answer, None
@@ -500,6 +552,7 @@ class AsyncStream(StreamView[R]):
         """Stop here: the socket is closed unless the answer was read to its end."""
         self._closed = True
         self._let_go()
+        self._over()
         if self._reading is not None:
             self._reading.ended = True
             self._reading.ready.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import threading
 import time
 import warnings
 from types import TracebackType
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, assert_never, ca
 from arriero._core.calls import Call
 from arriero._core.effects import (
     Authorize,
+    Consult,
     Drop,
     Effect,
     HashFile,
@@ -25,16 +27,19 @@ from arriero._core.effects import (
     ReadPart,
     Send,
     Sleep,
+    Wait,
 )
+from arriero._core.governed import streamed, whole
 from arriero._core.http import Fault, Head
 from arriero._core.images import ImageFile, ImagePath
-from arriero._core.operations import begun, earliest, opened, whole
+from arriero._core.operations import begun, earliest
 from arriero._core.reading import Reading
 from arriero._drive.configured import Configured
 from arriero._drive.foreign import recognisable
 from arriero._drive.view import StreamView
 from arriero._transport.interface import AbortHandle, Answer, Transport
-from arriero.errors import ArrieroError, CallCancelled, ClientClosed, CredentialError
+from arriero.errors import ArrieroError, CallCancelled, ClientClosed
+from arriero.settings import CallPolicy
 from arriero.types.record import Record
 
 if TYPE_CHECKING:
@@ -72,6 +77,7 @@ class SyncBase(Configured):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
+        self._target.governor.close()
 
     def _connected(self) -> Transport:
         return self._transport or self._made()
@@ -91,13 +97,13 @@ class SyncBase(Configured):
             raise _closed()
         return kept
 
-    def _run(self, call: Call[Any]) -> Any:
+    def _run(self, call: Call[Any], policy: CallPolicy | None = None) -> Any:
         """Make a call: its answer, or a stream that makes it when it is first read."""
         if "asyncio" in sys.modules:
             _warn_if_in_loop()
         if call.stream:
-            return Stream(self, call)
-        return self._finish(whole(call, self._target))
+            return Stream(self, call, policy)
+        return self._finish(whole(call, self._target, policy))
 
     def _drive(self, operation: Operation[T]) -> T:
         """Make the requests of an operation."""
@@ -138,13 +144,16 @@ class SyncBase(Configured):
                             answer.close()
                             answer = result = None
                         case Sleep(seconds):
-                            time.sleep(seconds)
+                            _pause(seconds, handle)
                             result = None
-                        case Authorize() | LoadImage() | HashFile():
+                        case Wait():
+                            _wait(effect, handle)
+                            result = None
+                        case Authorize() | LoadImage() | HashFile() | Consult():
                             result = self._act(effect)
                         case _:
                             assert_never(effect)
-                except (Fault, OSError, CredentialError) as error:
+                except Exception as error:  # the operation knows what it means
                     if answer is not None:
                         answer.abort()
                         answer = None
@@ -158,6 +167,7 @@ class SyncBase(Configured):
             raise recognisable(error) from error.__cause__
         except BaseException:
             _abandon(answer)
+            operation.close()  # now, not when the traceback is let go of: it holds a permit
             raise
 
     def _send(self, effect: Send, handle: AbortHandle | None) -> Answer:
@@ -182,8 +192,37 @@ class SyncBase(Configured):
                 return read_file(file)
             case HashFile(path):
                 return hash_file(path)
+            case Consult(function, arguments):
+                return function(*arguments)
             case _:
                 raise AssertionError(effect)
+
+
+def _wait(effect: Wait, handle: AbortHandle | None) -> None:
+    woken = threading.Event()
+    effect.ticket.listen(woken.set)
+    _pause(
+        None if effect.until is None else max(0.0, effect.until - time.monotonic()), handle, woken
+    )
+
+
+def _pause(seconds: float | None, handle: AbortHandle | None, woken: Any = None) -> None:
+    """Wait for some time, or until it is `woken`; `handle` ends it at once.
+
+    Raises:
+        CallCancelled: by the handle.
+    """
+    if handle is None and woken is None:
+        time.sleep(seconds or 0.0)
+        return
+    woken = woken or threading.Event()
+    if handle is not None:
+        handle.attach(woken.set)
+    woken.wait(seconds)
+    if handle is not None:
+        handle.detach()
+        if handle.aborted:
+            raise CallCancelled("cancelled while waiting")
 
 
 def _closed() -> Fault:
@@ -279,9 +318,9 @@ class Stream(StreamView[R]):
         "_ready",
     )
 
-    def __init__(self, client: SyncBase, call: Call[R]) -> None:
+    def __init__(self, client: SyncBase, call: Call[R], policy: CallPolicy | None = None) -> None:
         self._client = client
-        super().__init__(call)
+        super().__init__(call, client._target, policy)
         self._handle = AbortHandle()
         self._answer: Answer | None = None
         self._ready: Any = ()
@@ -309,6 +348,7 @@ class Stream(StreamView[R]):
     def __del__(self) -> None:
         if self._answer is not None:
             self._answer.abort()
+        self._over()
 
     def __aiter__(self) -> NoReturn:
         raise TypeError("this stream is sync: write 'for', or take it from AsyncClient")
@@ -328,29 +368,31 @@ class Stream(StreamView[R]):
         if self._reading is None and not self._closed:
             if self._handle.aborted:
                 raise self._cancelled()
-            call, client = self._call, self._client
-            target = client._target
-            progress = begun(call, target)
+            call, client, target = self._call, self._client, self._target
+            self._progress = progress = begun(call, target, self._policy)
             try:
-                head, answer = client._perform(opened(call, target, progress), self._handle)
+                head, answer = client._perform(streamed(call, target, progress), self._handle)
             except ClientClosed as error:
                 if self._handle.aborted:
                     raise self._cancelled() from error
                 raise
             finally:
                 self._handle.detach()
-            assert answer is not None
-            self._handle.attach(answer.abort)
-            self._answer = answer
+            self._hold(answer)
             self._reading = reading = Reading(call, target, progress, head)
             self._ready = reading.ready
         return self
+
+    def _hold(self, answer: Answer | None) -> None:
+        assert answer is not None
+        self._answer = answer
+        self._handle.attach(answer.abort)
 
     def _cancelled(self) -> CallCancelled:
         error = CallCancelled("cancelled while waiting for the answer")
         error.call, error.host, error.phase = (
             self._call.name,
-            self._client._target.base.origin,
+            self._target.base.origin,
             "head",
         )
         return error
@@ -364,13 +406,17 @@ class Stream(StreamView[R]):
             self.open()
             reading = cast("Reading[R]", self._reading)
         ready, answer = reading.ready, self._answer
-        if answer is not None and not reading.ended:
+        while answer is not None and not reading.ended:
             try:
                 self._read(answer, reading)
             except BaseException:  # Ctrl-C in the middle: the rest of this answer is lost
                 self._answer = None
                 answer.abort()
+                self._over()
                 raise
+            if ready:
+                return ready
+            answer = self._answer
         if ready:
             return ready
         failure, reading.failure = reading.failure, None
@@ -394,9 +440,24 @@ class Stream(StreamView[R]):
         if reading.failure is not None:
             self._answer = None
             answer.abort()
+            self._try_again(reading)
         elif reading.ended:
             self._answer = None
             answer.close()
+            self._over()
+
+    def _try_again(self, reading: Reading[R]) -> None:
+        """Open the failed stream once more if the policies allow it."""
+        operation = reading.again()
+        if operation is not None:
+            try:
+                head, answer = self._client._perform(operation, self._handle)
+                self._hold(answer)
+                reading.reopened(head)
+            except ArrieroError as error:
+                reading.gave_up(self._cancelled() if self._handle.aborted else error)
+        if reading.failure is not None:
+            self._over()
 
     def close(self) -> None:
         """Stop here: the socket is closed unless the answer was read to its end."""
@@ -404,6 +465,7 @@ class Stream(StreamView[R]):
         answer, self._answer = self._answer, None
         if answer is not None:
             answer.close()
+        self._over()
         if self._reading is not None:
             self._reading.ended = True
             self._reading.ready.clear()

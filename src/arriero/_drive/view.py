@@ -6,7 +6,9 @@ from typing import Generic, TypeVar
 
 from arriero._core.calls import Call
 from arriero._core.http import HttpInfo
+from arriero._core.operations import Progress, Target
 from arriero._core.reading import Reading
+from arriero.settings import CallPolicy
 from arriero.types.record import Record
 
 R = TypeVar("R", bound=Record)
@@ -15,12 +17,16 @@ R = TypeVar("R", bound=Record)
 class StreamView(Generic[R]):
     """A stream as far as it has arrived; how it is read is its subclass's."""
 
-    __slots__ = ("_call", "_closed", "_reading")
+    __slots__ = ("_call", "_closed", "_policy", "_progress", "_reading", "_target")
 
-    def __init__(self, call: Call[R]) -> None:
+    def __init__(self, call: Call[R], target: Target, policy: CallPolicy | None) -> None:
         self._call = call
+        self._policy = policy
+        self._target = target
         self._closed = False
         self._reading: Reading[R] | None = None
+        self._progress: Progress | None = None
+        """Set while the stream is opened, so that its call can be ended from outside."""
 
     def __repr__(self) -> str:
         reading = self._reading
@@ -28,6 +34,13 @@ class StreamView(Generic[R]):
         if self._closed:
             state = "closed"
         return f"<{type(self).__name__} of {self._call.name}: {state}>"
+
+    def _over(self) -> None:
+        """End the call, if it was begun: its permit is free, observers are told."""
+        if self._reading is not None:
+            self._reading.over()
+        elif self._progress is not None:
+            self._target.governor.ended(self._call, self._progress, None, lambda: None)
 
     @property
     def response(self) -> R | None:

@@ -10,7 +10,7 @@ from arriero._core.api import embed, inference
 from arriero._core.api.arguments import KeepAlive
 from arriero._core.arrays import array_of
 from arriero._drive.threads import Stream, SyncBase
-from arriero.settings import Timeouts
+from arriero.settings import CallPolicy, Timeouts
 from arriero.types.chat import ChatResponse, GenerateResponse, Message
 from arriero.types.embed import EmbeddingsResponse, EmbedResponse
 from arriero.types.options import Options
@@ -41,6 +41,7 @@ class InferenceCalls(SyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ChatResponse: ...
 
     @overload
@@ -61,6 +62,7 @@ class InferenceCalls(SyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Stream[ChatResponse]: ...
 
     @overload
@@ -81,6 +83,7 @@ class InferenceCalls(SyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ChatResponse | Stream[ChatResponse]: ...
 
     def chat(
@@ -100,6 +103,7 @@ class InferenceCalls(SyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Any:
         """Give the next message of a conversation.
 
@@ -125,6 +129,7 @@ class InferenceCalls(SyncBase):
             debug_render_only: True gives the prompt as the model would see it
                 (``response["_debug_info"]``) instead of an answer.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             ModelNotFound: pull the model first.
@@ -148,7 +153,8 @@ class InferenceCalls(SyncBase):
                 shift=shift,
                 debug_render_only=debug_render_only,
                 timeouts=timeouts,
-            )
+            ),
+            policy,
         )
 
     @overload
@@ -177,6 +183,7 @@ class InferenceCalls(SyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> GenerateResponse: ...
 
     @overload
@@ -205,6 +212,7 @@ class InferenceCalls(SyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Stream[GenerateResponse]: ...
 
     @overload
@@ -233,6 +241,7 @@ class InferenceCalls(SyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> GenerateResponse | Stream[GenerateResponse]: ...
 
     def generate(
@@ -260,6 +269,7 @@ class InferenceCalls(SyncBase):
         shift: bool | None = None,
         debug_render_only: bool | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Any:
         """Complete a prompt.
 
@@ -287,6 +297,7 @@ class InferenceCalls(SyncBase):
             shift: As for `chat`.
             debug_render_only: As for `chat`.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             As `chat`.
@@ -315,7 +326,8 @@ class InferenceCalls(SyncBase):
                 shift=shift,
                 debug_render_only=debug_render_only,
                 timeouts=timeouts,
-            )
+            ),
+            policy,
         )
 
     def embed(
@@ -328,6 +340,7 @@ class InferenceCalls(SyncBase):
         dimensions: int | None = None,
         *,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> EmbedResponse:
         """Give a vector of unit length for each text, in their order.
 
@@ -339,6 +352,7 @@ class InferenceCalls(SyncBase):
             keep_alive: As for `chat`.
             dimensions: Length of each vector; the server ignores more than the model has.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             ContextOverflow: a text is too long and `truncate` is False.
@@ -352,7 +366,8 @@ class InferenceCalls(SyncBase):
                 keep_alive=keep_alive,
                 dimensions=dimensions,
                 timeouts=timeouts,
-            )
+            ),
+            policy,
         )
         return result
 
@@ -363,6 +378,7 @@ class InferenceCalls(SyncBase):
         *,
         dimensions: int | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> NDArray[float32]:
         """Give the vectors of `embed` as one NumPy array of shape (texts, dimensions).
 
@@ -374,6 +390,7 @@ class InferenceCalls(SyncBase):
             input: One text or several, not empty.
             dimensions: Length of each vector; the server ignores more than the model has.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             MissingExtra: NumPy is not installed.
@@ -381,7 +398,7 @@ class InferenceCalls(SyncBase):
         """
         texts = embed.texts_of(input)
         encoded = self._run(
-            embed.embed_encoded(model, texts, dimensions=dimensions, timeouts=timeouts)
+            embed.embed_encoded(model, texts, dimensions=dimensions, timeouts=timeouts), policy
         )
         if encoded is None:  # a server without the route that sends bytes
             encoded = self.embed(model, texts, dimensions=dimensions, timeouts=timeouts)
@@ -395,11 +412,13 @@ class InferenceCalls(SyncBase):
         keep_alive: KeepAlive | None = None,
         *,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> EmbeddingsResponse:
         """Give one vector, not normalised, by Ollama's older endpoint. Prefer `embed`."""
         result: EmbeddingsResponse = self._run(
             embed.embeddings(
                 model, prompt, options=options, keep_alive=keep_alive, timeouts=timeouts
-            )
+            ),
+            policy,
         )
         return result

@@ -11,7 +11,7 @@ from arriero._core.api import ensure, models
 from arriero._core.api.arguments import KeepAlive
 from arriero._core.pulling import OnProgress
 from arriero._drive.threads import Stream, SyncBase
-from arriero.settings import Timeouts
+from arriero.settings import CallPolicy, Timeouts
 from arriero.types.chat import Message
 from arriero.types.ensured import EnsureResponse, PullPolicy, SmokeTest
 from arriero.types.models import (
@@ -27,14 +27,18 @@ from arriero.types.options import Options
 class ModelCalls(SyncBase):
     """Calls about models and their files."""
 
-    def list(self, *, timeouts: Timeouts | None = None) -> ListResponse:
+    def list(
+        self, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> ListResponse:
         """List the models the server has, newest first."""
-        result: ListResponse = self._run(models.list_models(timeouts=timeouts))
+        result: ListResponse = self._run(models.list_models(timeouts=timeouts), policy)
         return result
 
-    def ps(self, *, timeouts: Timeouts | None = None) -> ProcessResponse:
+    def ps(
+        self, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> ProcessResponse:
         """List the models the server has loaded."""
-        result: ProcessResponse = self._run(models.ps(timeouts=timeouts))
+        result: ProcessResponse = self._run(models.ps(timeouts=timeouts), policy)
         return result
 
     def show(
@@ -45,6 +49,7 @@ class ModelCalls(SyncBase):
         system: str | None = None,
         options: Mapping[str, Any] | Options | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ShowResponse:
         """Tell everything about one model.
 
@@ -54,12 +59,14 @@ class ModelCalls(SyncBase):
             system: Shown in place of the model's system text.
             options: Shown among the parameters of ``modelfile``.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             ModelNotFound: there is no such model.
         """
         result: ShowResponse = self._run(
-            models.show(model, verbose=verbose, system=system, options=options, timeouts=timeouts)
+            models.show(model, verbose=verbose, system=system, options=options, timeouts=timeouts),
+            policy,
         )
         return result
 
@@ -71,6 +78,7 @@ class ModelCalls(SyncBase):
         insecure: bool | None = None,
         stream: Literal[False] = False,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ProgressResponse: ...
 
     @overload
@@ -81,6 +89,7 @@ class ModelCalls(SyncBase):
         insecure: bool | None = None,
         stream: Literal[True],
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Stream[ProgressResponse]: ...
 
     @overload
@@ -91,6 +100,7 @@ class ModelCalls(SyncBase):
         insecure: bool | None = None,
         stream: bool = False,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ProgressResponse | Stream[ProgressResponse]: ...
 
     def pull(
@@ -100,6 +110,7 @@ class ModelCalls(SyncBase):
         insecure: bool | None = None,
         stream: bool = False,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Any:
         """Have the server download a model.
 
@@ -109,12 +120,15 @@ class ModelCalls(SyncBase):
             stream: True gives progress as it happens. Without it the server is silent
                 until the end, so only `timeouts` given here limit the wait.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             StreamFailed: (streaming) the registry has no such model, or the download failed.
             ServerError: the same without stream.
         """
-        return self._run(models.pull(model, insecure=insecure, stream=stream, timeouts=timeouts))
+        return self._run(
+            models.pull(model, insecure=insecure, stream=stream, timeouts=timeouts), policy
+        )
 
     def ensure(
         self,
@@ -172,6 +186,7 @@ class ModelCalls(SyncBase):
         insecure: bool | None = None,
         stream: Literal[False] = False,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ProgressResponse: ...
 
     @overload
@@ -182,6 +197,7 @@ class ModelCalls(SyncBase):
         insecure: bool | None = None,
         stream: Literal[True],
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Stream[ProgressResponse]: ...
 
     @overload
@@ -192,6 +208,7 @@ class ModelCalls(SyncBase):
         insecure: bool | None = None,
         stream: bool = False,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ProgressResponse | Stream[ProgressResponse]: ...
 
     def push(
@@ -201,9 +218,12 @@ class ModelCalls(SyncBase):
         insecure: bool | None = None,
         stream: bool = False,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Any:
         """Have the server upload a model; arguments and errors as for `pull`."""
-        return self._run(models.push(model, insecure=insecure, stream=stream, timeouts=timeouts))
+        return self._run(
+            models.push(model, insecure=insecure, stream=stream, timeouts=timeouts), policy
+        )
 
     @overload
     def create(
@@ -228,6 +248,7 @@ class ModelCalls(SyncBase):
         requires: str | None = None,
         info: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ProgressResponse: ...
 
     @overload
@@ -253,6 +274,7 @@ class ModelCalls(SyncBase):
         requires: str | None = None,
         info: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Stream[ProgressResponse]: ...
 
     @overload
@@ -278,6 +300,7 @@ class ModelCalls(SyncBase):
         requires: str | None = None,
         info: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> ProgressResponse | Stream[ProgressResponse]: ...
 
     def create(
@@ -302,6 +325,7 @@ class ModelCalls(SyncBase):
         requires: str | None = None,
         info: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Any:
         """Have the server build a model, replacing one of the same name.
 
@@ -325,6 +349,7 @@ class ModelCalls(SyncBase):
             requires: Lowest server version.
             info: Overrides of the model's description.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             BadRequest: the arguments make no model.
@@ -351,10 +376,17 @@ class ModelCalls(SyncBase):
                 requires=requires,
                 info=info,
                 timeouts=timeouts,
-            )
+            ),
+            policy,
         )
 
-    def create_blob(self, path: str | os.PathLike[str], *, timeouts: Timeouts | None = None) -> str:
+    def create_blob(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
+    ) -> str:
         """Upload a file for `create`, unless the server has it, and give its digest.
 
         The file is streamed from disk; memory stays constant.
@@ -362,31 +394,42 @@ class ModelCalls(SyncBase):
         Raises:
             RequestError: the file cannot be read.
         """
-        return self._drive(models.create_blob(self._target, path, timeouts=timeouts))
+        return self._drive(models.create_blob(self._target, path, timeouts=timeouts, policy=policy))
 
-    def blob_exists(self, digest: str, *, timeouts: Timeouts | None = None) -> bool:
+    def blob_exists(
+        self, digest: str, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> bool:
         """Tell whether the server has the blob ``sha256:...``."""
-        result: bool = self._run(models.blob_exists(digest, timeouts=timeouts))
+        result: bool = self._run(models.blob_exists(digest, timeouts=timeouts), policy)
         return result
 
     def copy(
-        self, source: str, destination: str, *, timeouts: Timeouts | None = None
+        self,
+        source: str,
+        destination: str,
+        *,
+        timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> StatusResponse:
         """Give a model a second name; an existing one of that name is replaced.
 
         Raises:
             ModelNotFound: there is no such source.
         """
-        result: StatusResponse = self._run(models.copy(source, destination, timeouts=timeouts))
+        result: StatusResponse = self._run(
+            models.copy(source, destination, timeouts=timeouts), policy
+        )
         return result
 
-    def delete(self, model: str, *, timeouts: Timeouts | None = None) -> StatusResponse:
+    def delete(
+        self, model: str, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> StatusResponse:
         """Delete a model and what no other model needs of it.
 
         Raises:
             ModelNotFound: there is no such model.
         """
-        result: StatusResponse = self._run(models.delete(model, timeouts=timeouts))
+        result: StatusResponse = self._run(models.delete(model, timeouts=timeouts), policy)
         return result
 
     def load(
@@ -396,6 +439,7 @@ class ModelCalls(SyncBase):
         keep_alive: KeepAlive | None = None,
         options: Mapping[str, Any] | Options | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> None:
         """Load a model, embedding models included, and return when it is ready.
 
@@ -404,13 +448,21 @@ class ModelCalls(SyncBase):
             keep_alive: How long it stays; negative is forever.
             options: Those read at loading, such as ``num_ctx``.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
         """
         self._drive(
             models.load(
-                self._target, model, keep_alive=keep_alive, options=options, timeouts=timeouts
+                self._target,
+                model,
+                keep_alive=keep_alive,
+                options=options,
+                timeouts=timeouts,
+                policy=policy,
             )
         )
 
-    def unload(self, model: str, *, timeouts: Timeouts | None = None) -> None:
+    def unload(
+        self, model: str, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> None:
         """Unload a model once its running requests are done; fine if it is not loaded."""
-        self._run(models.unload(model, timeouts=timeouts))
+        self._run(models.unload(model, timeouts=timeouts), policy)

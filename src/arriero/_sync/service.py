@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 from arriero._core.api import service
 from arriero._core.api.arguments import KeepAlive
 from arriero._drive.threads import Stream, SyncBase
-from arriero.settings import Timeouts
+from arriero.settings import CallPolicy, Timeouts
 from arriero.types.raw import RawRecord, RawResponse
 from arriero.types.service import (
     MeResponse,
@@ -25,27 +25,38 @@ from arriero.types.service import (
 class ServiceCalls(SyncBase):
     """Calls about the server and what stands behind it."""
 
-    def version(self, *, timeouts: Timeouts | None = None) -> VersionResponse:
+    def version(
+        self, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> VersionResponse:
         """Tell the server's version."""
-        result: VersionResponse = self._run(service.version(timeouts=timeouts))
+        result: VersionResponse = self._run(service.version(timeouts=timeouts), policy)
         return result
 
-    def status(self, *, timeouts: Timeouts | None = None) -> ServerStatusResponse:
+    def status(
+        self, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> ServerStatusResponse:
         """Tell whether the server may use models that run elsewhere."""
-        result: ServerStatusResponse = self._run(service.status(timeouts=timeouts))
+        result: ServerStatusResponse = self._run(service.status(timeouts=timeouts), policy)
         return result
 
-    def me(self, *, timeouts: Timeouts | None = None) -> MeResponse:
+    def me(
+        self, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> MeResponse:
         """Tell the account the server is signed in with.
 
         Raises:
             AccessDenied: it is not; ``error.signin_url`` says where to.
         """
-        result: MeResponse = self._run(service.me(timeouts=timeouts))
+        result: MeResponse = self._run(service.me(timeouts=timeouts), policy)
         return result
 
     def web_search(
-        self, query: str, max_results: int = 3, *, timeouts: Timeouts | None = None
+        self,
+        query: str,
+        max_results: int = 3,
+        *,
+        timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> WebSearchResponse:
         """Search the web through ollama.com.
 
@@ -53,27 +64,32 @@ class ServiceCalls(SyncBase):
             query: What to look for. It leaves this machine.
             max_results: 1 to 10.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             RequestError: `OLLAMA_API_KEY` was not set when the client was made.
         """
         result: WebSearchResponse = self._run(
-            service.web_search(query, max_results, api_key=self._setup.api_key, timeouts=timeouts)
+            service.web_search(query, max_results, api_key=self._setup.api_key, timeouts=timeouts),
+            policy,
         )
         return result
 
-    def web_fetch(self, url: str, *, timeouts: Timeouts | None = None) -> WebFetchResponse:
+    def web_fetch(
+        self, url: str, *, timeouts: Timeouts | None = None, policy: CallPolicy | None = None
+    ) -> WebFetchResponse:
         """Fetch a page through ollama.com.
 
         Args:
             url: Address of the page. It leaves this machine.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
 
         Raises:
             RequestError: `OLLAMA_API_KEY` was not set when the client was made.
         """
         result: WebFetchResponse = self._run(
-            service.web_fetch(url, api_key=self._setup.api_key, timeouts=timeouts)
+            service.web_fetch(url, api_key=self._setup.api_key, timeouts=timeouts), policy
         )
         return result
 
@@ -85,6 +101,7 @@ class ServiceCalls(SyncBase):
         keep_alive: KeepAlive | None = None,
         *,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> SystemOneResponse:
         """Have a System One model answer choice, true-or-false and score questions.
 
@@ -94,9 +111,10 @@ class ServiceCalls(SyncBase):
             questions: By name: `SystemOneQuestion` values or dicts.
             keep_alive: As for `chat`.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
         """
         result: SystemOneResponse = self._run(
-            service.systemone(model, state, questions, keep_alive, timeouts=timeouts)
+            service.systemone(model, state, questions, keep_alive, timeouts=timeouts), policy
         )
         return result
 
@@ -112,6 +130,7 @@ class ServiceCalls(SyncBase):
         stream: Literal[False] = False,
         check: bool = True,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> RawResponse: ...
 
     @overload
@@ -126,6 +145,7 @@ class ServiceCalls(SyncBase):
         stream: Literal[True],
         check: bool = True,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Stream[RawRecord]: ...
 
     def request(
@@ -139,6 +159,7 @@ class ServiceCalls(SyncBase):
         stream: bool = False,
         check: bool = True,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> Any:
         """Make a call this package knows nothing of, with all of its governance.
 
@@ -151,6 +172,7 @@ class ServiceCalls(SyncBase):
             stream: True reads the answer as lines of JSON.
             check: False gives answers outside 200-299 instead of raising `StatusError`.
             timeouts: Budgets of this call, instead of the client's.
+            policy: Retries, tenant and priority of this call.
         """
         return self._run(
             service.request(
@@ -162,5 +184,6 @@ class ServiceCalls(SyncBase):
                 stream=stream,
                 check=check,
                 timeouts=timeouts,
-            )
+            ),
+            policy,
         )

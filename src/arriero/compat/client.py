@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from arriero._async.client import AsyncClient as OurAsyncClient
 from arriero._core.calls import Call
+from arriero._core.governed import whole
 from arriero._core.host import parse_host
-from arriero._core.operations import whole
 from arriero._default import DefaultClient as OurDefaultClient
 from arriero._drive.configured import Configured
 from arriero._drive.tasks import AsyncStream
@@ -18,6 +18,7 @@ from arriero._sync.client import Client as OurClient
 from arriero.compat.seam import arguments_of, call_of, filled, load_images
 from arriero.compat.view import View
 from arriero.errors import ConnectFailed
+from arriero.settings import CallPolicy
 
 if TYPE_CHECKING:
     from arriero._core.effects import Operation
@@ -89,11 +90,13 @@ class Client(BaseClient, OurClient):
         if transport is not None:
             transport.close()
 
-    def _run(self, call: Call[Any]) -> Any:
+    def _run(self, call: Call[Any], policy: CallPolicy | None = None) -> Any:
         if "asyncio" in sys.modules:
             _warn_if_in_loop()
         call = filled(call)
         args, keywords = arguments_of(self._drive(load_images(call)) if call.slots else call)
+        if policy is not None:
+            keywords["policy"] = policy
         return self._request(*args, **keywords)
 
     def _perform(
@@ -105,21 +108,29 @@ class Client(BaseClient, OurClient):
             _recognisable(error)
             raise
 
-    def _request(self, cls: Any, *args: Any, stream: bool = False, **kwargs: Any) -> Any:
+    def _request(
+        self,
+        cls: Any,
+        *args: Any,
+        stream: bool = False,
+        policy: CallPolicy | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """Make a call: what `chat` and the others end in, and what instrumentation wraps.
 
         Args:
             cls: Class of the answer, or of its records.
             *args: Method and path.
             stream: True gives a `Stream`, which sends when it is first read.
+            policy: Only there if the call named one.
             **kwargs: ``json``, the body; ``content``, ``headers``, ``params`` and
                 ``timeout`` as `httpx.Client.request` takes them.
         """
         call = call_of(cls, args, stream=stream, keywords=kwargs)
         self._look_at_view()
         if call.stream:
-            return Stream(self, call)
-        return self._drive(whole(call, self._target))
+            return Stream(self, call, policy)
+        return self._drive(whole(call, self._target, policy))
 
     def close(self) -> None:
         """As `arriero.Client.close`; closes ``_client`` too."""
@@ -136,11 +147,13 @@ class AsyncClient(BaseClient, OurAsyncClient):
         for transport in list((transports or {}).values()):
             transport.discard()
 
-    async def _run(self, call: Call[Any]) -> Any:
+    async def _run(self, call: Call[Any], policy: CallPolicy | None = None) -> Any:
         call = filled(call)
         if call.slots:
             call = await self._drive(load_images(call))
         args, keywords = arguments_of(call)
+        if policy is not None:
+            keywords["policy"] = policy
         return await self._request(*args, **keywords)
 
     async def _perform(self, operation: Operation[T]) -> tuple[T, AsyncAnswer | None]:
@@ -150,13 +163,20 @@ class AsyncClient(BaseClient, OurAsyncClient):
             _recognisable(error)
             raise
 
-    async def _request(self, cls: Any, *args: Any, stream: bool = False, **kwargs: Any) -> Any:
+    async def _request(
+        self,
+        cls: Any,
+        *args: Any,
+        stream: bool = False,
+        policy: CallPolicy | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """As `Client._request`; awaited, it gives an `AsyncStream` for a stream."""
         call = call_of(cls, args, stream=stream, keywords=kwargs)
         self._look_at_view()
         if call.stream:
-            return AsyncStream(self, call)
-        return await self._drive(whole(call, self._target))
+            return AsyncStream(self, call, policy)
+        return await self._drive(whole(call, self._target, policy))
 
     async def close(self) -> None:
         """As `arriero.AsyncClient.close`; closes ``_client`` too."""

@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from arriero._core.calls import Call
+from arriero._core.calls import RUNS_MODEL, Call
 from arriero._core.completion import ChatTally, GenerateTally, ProgressTally, RawTally, Tally
 from arriero._core.effects import LoadImage, Operation
 from arriero._core.host import parse_host
@@ -139,7 +139,7 @@ def _direct(
         base=base,
         headers=keywords.get("headers") or {},
         timeouts=None if timeout is None else timeouts_of(timeout),
-        repeat="always" if method.upper() in ("GET", "HEAD") else "unsent",
+        repeat="always" if method.upper() in ("GET", "HEAD") or path in RUNS_MODEL else "unsent",
     )
 
 

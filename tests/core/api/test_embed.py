@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from arriero._core.api.embed import embed, embed_encoded, embeddings, texts_of
-from arriero._core.operations import whole
+from arriero._core.governed import whole
 from arriero.errors import ModelNotFound, RequestError
 from tests.core.script import head, returned, target
 

@@ -22,11 +22,12 @@ from arriero._core.api.inference import generate
 from arriero._core.calls import Call
 from arriero._core.completion import ProgressTally
 from arriero._core.effects import HashFile, Operation
+from arriero._core.governed import whole
 from arriero._core.http import FileBody, Head
 from arriero._core.ndjson import RecordDecoder
-from arriero._core.operations import Target, whole
+from arriero._core.operations import Target
 from arriero.errors import CapabilityError, RequestError
-from arriero.settings import Timeouts
+from arriero.settings import CallPolicy, Timeouts
 from arriero.types.models import (
     ListResponse,
     ProcessResponse,
@@ -218,6 +219,7 @@ def load(
     keep_alive: KeepAlive | None = None,
     options: Mapping[str, Any] | Options | None = None,
     timeouts: Timeouts | None = None,
+    policy: CallPolicy | None = None,
 ) -> Operation[None]:
     """Load a model: by generate, and by embed if it turns out to be an embedding model."""
     required(model, "model", "load")
@@ -226,11 +228,15 @@ def load(
         raise RequestError("load: keep_alive=0 would unload the model; use unload()")
     try:
         yield from whole(
-            generate(model, None, keep_alive=keep, options=options, timeouts=timeouts), target
+            generate(model, None, keep_alive=keep, options=options, timeouts=timeouts),
+            target,
+            policy,
         )
     except CapabilityError:
         yield from whole(
-            embed(model, "", keep_alive=keep, options=options, timeouts=timeouts), target
+            embed(model, "", keep_alive=keep, options=options, timeouts=timeouts),
+            target,
+            policy,
         )
 
 
@@ -252,7 +258,11 @@ def _digest(value: str) -> str:
 
 
 def create_blob(
-    target: Target, path: str | PathLike[str], *, timeouts: Timeouts | None = None
+    target: Target,
+    path: str | PathLike[str],
+    *,
+    timeouts: Timeouts | None = None,
+    policy: CallPolicy | None = None,
 ) -> Operation[str]:
     """Upload a file unless the server has it already, and give its digest.
 
@@ -264,7 +274,7 @@ def create_blob(
         digest, size = yield HashFile(path)
     except OSError as cause:
         raise RequestError(f"create_blob: {path!r} cannot be read: {cause.strerror}") from cause
-    if (yield from whole(blob_exists(digest, timeouts=timeouts), target)):
+    if (yield from whole(blob_exists(digest, timeouts=timeouts), target, policy)):
         return cast("str", digest)
     upload: Call[str] = Call(
         "POST",
@@ -275,7 +285,7 @@ def create_blob(
         patient=True,
         timeouts=timeouts,
     )
-    return (yield from whole(upload, target))
+    return (yield from whole(upload, target, policy))
 
 
 def _path(value: object) -> str:

@@ -1,0 +1,151 @@
+"""The way of a call through the policies of its client, as generators over effects.
+
+In this order: the deadline starts, a permit is waited for, the rates are waited for, the
+breaker is asked, a try is made; after a failed one it goes on with the rates. `whole` gives
+a whole answer. `streamed` leaves the answer open for `arriero._core.reading`; the call then
+ends with the stream, which may come back to `tried_again`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
+
+from arriero._core.calls import Call
+from arriero._core.effects import Operation, Sleep, Wait
+from arriero._core.http import Head
+from arriero._core.operations import Progress, Target, begun, exchanged, opened
+from arriero._core.policy.retry import Stop
+from arriero.errors import ArrieroError, CallCancelled
+from arriero.settings import CallPolicy
+
+T = TypeVar("T")
+
+Try: TypeAlias = Callable[[Call[Any], Target, Progress], Operation[T]]
+
+
+def whole(call: Call[T], target: Target, policy: CallPolicy | None = None) -> Operation[T]:
+    """Make a call and give its whole answer."""
+    progress = begun(call, target, policy)
+    target.governor.began(call, progress, target.base.origin)
+    made: Any = None
+    try:
+        yield from _entered(call, target, progress)
+        made = yield from _tried(call, target, progress, exchanged)
+        progress.outcome = "ok"
+    except ArrieroError as error:
+        failed(progress, error)
+        raise
+    finally:
+        target.governor.ended(call, progress, made, lambda: made)
+    return made  # type: ignore[no-any-return]  # what the call's decoder makes
+
+
+def streamed(call: Call[Any], target: Target, progress: Progress) -> Operation[Head]:
+    """Open a stream. If this fails the call is over, else it goes on."""
+    target.governor.began(call, progress, target.base.origin)
+    is_open = False
+    try:
+        yield from _entered(call, target, progress)
+        head = yield from _tried(call, target, progress, opened)
+        is_open = True
+    except ArrieroError as error:
+        failed(progress, error)
+        raise
+    finally:
+        if not is_open:
+            target.governor.ended(call, progress, None, lambda: None)
+    return head
+
+
+def tried_again(
+    call: Call[Any], target: Target, progress: Progress, error: ArrieroError, *, is_resumed: bool
+) -> Operation[Head]:
+    """Open a stream once more that failed with `error`; raise that if it is not to be."""
+    yield from _after(call, target, progress, error, is_resumed=is_resumed)
+    return (yield from _tried(call, target, progress, opened))
+
+
+def failed(progress: Progress, error: ArrieroError) -> None:
+    """Write down what a call failed with."""
+    progress.error = error
+    progress.outcome = "cancelled" if isinstance(error, CallCancelled) else "failed"
+
+
+def _entered(call: Call[Any], target: Target, progress: Progress) -> Operation[None]:
+    """Wait for the call's turn."""
+    governor = target.governor
+    until = _queue_until(target, progress)
+    permit = governor.enter(call, progress, progress.total_until())
+    if permit is not None:
+        if not permit.is_ready:
+            yield Wait(permit, until)
+        governor.entered(call, progress)
+
+
+def _queue_until(target: Target, progress: Progress) -> float | None:
+    limits = target.governor.limits
+    until = progress.total_until()
+    if limits is None or limits.max_wait_s is None:
+        return until
+    patience = target.clock() + limits.max_wait_s
+    return patience if until is None else min(patience, until)
+
+
+def _tried(call: Call[Any], target: Target, progress: Progress, attempt: Try[T]) -> Operation[T]:
+    """Try until it works, or the policies have enough."""
+    governor = target.governor
+    while True:
+        yield from _paced(call, target, progress)
+        governor.ask_circuit(call, progress)
+        progress.tries += 1
+        try:
+            return (yield from attempt(call, target, progress))
+        except ArrieroError as caught:
+            error = caught
+        failed(progress, error)
+        yield from _after(call, target, progress, error)
+        progress.error, progress.outcome = None, "cancelled"
+
+
+def _paced(call: Call[Any], target: Target, progress: Progress) -> Operation[None]:
+    governor = target.governor
+    wait_s = governor.pace(call, progress)
+    if wait_s <= 0:
+        return
+    total_until = progress.total_until()
+    if total_until is not None and target.clock() + wait_s >= total_until:
+        raise governor.unpaced(call, progress, wait_s)
+    yield Sleep(wait_s)
+    progress.paced_s += wait_s
+
+
+def _after(
+    call: Call[Any],
+    target: Target,
+    progress: Progress,
+    error: ArrieroError,
+    *,
+    is_resumed: bool = False,
+) -> Operation[None]:
+    """Wait for the next try, or raise `error`."""
+    governor = target.governor
+    governor.tried(progress)
+    wait_s = governor.goes_back(progress, error)
+    if wait_s is not None:
+        until = _queue_until(target, progress)
+        if until is not None:
+            wait_s = min(wait_s, max(0.0, until - target.clock()))
+        yield Sleep(wait_s)
+        permit = governor.lines_up(progress)
+        if not permit.is_ready:
+            yield Wait(permit, until)
+        governor.entered(call, progress)
+        return
+    decision = governor.next_try(
+        progress, error, until_s=progress.total_until(), is_resumed=is_resumed
+    )
+    if isinstance(decision, Stop):
+        raise error
+    yield Sleep(decision.wait_s)
+    progress.paced_s += decision.wait_s

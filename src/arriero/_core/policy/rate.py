@@ -1,0 +1,63 @@
+"""Rates: how many requests and tokens a second may bring."""
+
+from __future__ import annotations
+
+from arriero.settings import Limits
+
+TOKEN_BURST_S = 60.0
+"""One answer may be thousands of tokens, so that a second's worth would block it."""
+
+
+class Bucket:
+    """Holds what may be spent at once and fills with time; may be overdrawn.
+
+    Overdrawing makes the order fair: who comes later waits longer, whatever it asks for.
+    """
+
+    __slots__ = ("_at_s", "_burst", "_left", "_per_s")
+
+    def __init__(self, per_s: float, burst: float) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._left = burst
+        self._at_s: float | None = None
+
+    def take(self, amount: float, now_s: float) -> float:
+        """Spend `amount` and give the seconds after which that is within the rate."""
+        if self._at_s is not None:
+            gained = max(now_s - self._at_s, 0.0) * self._per_s
+            self._left = min(self._burst, self._left + gained)
+        self._at_s = now_s
+        self._left -= amount
+        return max(0.0, -self._left / self._per_s)
+
+    def give_back(self, amount: float) -> None:
+        """Take back what was not spent; a negative amount was spent on top."""
+        self._left = min(self._burst, self._left + amount)
+
+
+class Rates:
+    """The two buckets of one client."""
+
+    __slots__ = ("_requests", "_tokens")
+
+    def __init__(self, limits: Limits) -> None:
+        per_s, tokens_per_s = limits.requests_per_s, limits.tokens_per_s
+        self._requests = Bucket(per_s, max(1.0, per_s)) if per_s is not None else None
+        self._tokens = (
+            Bucket(tokens_per_s, tokens_per_s * TOKEN_BURST_S) if tokens_per_s is not None else None
+        )
+
+    def take(self, tokens: float, now_s: float) -> float:
+        """Spend one request and `tokens`; give the seconds to wait before sending."""
+        wait_s = self._requests.take(1.0, now_s) if self._requests is not None else 0.0
+        if self._tokens is not None:
+            wait_s = max(wait_s, self._tokens.take(tokens, now_s))
+        return wait_s
+
+    def give_back(self, requests: float, tokens: float) -> None:
+        """Take back what was not spent; negative tokens were spent on top."""
+        if self._requests is not None and requests:
+            self._requests.give_back(requests)
+        if self._tokens is not None and tokens:
+            self._tokens.give_back(tokens)
