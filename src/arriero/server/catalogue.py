@@ -230,6 +230,10 @@ class Catalogue(Protocol):
         """Every model, newest first."""
         ...
 
+    def remove(self, name: ModelName) -> bool:
+        """Forget a model for good; False if it is not there, or must stay."""
+        ...
+
 
 class FixedCatalogue:
     """Models named when the server was made."""
@@ -247,6 +251,10 @@ class FixedCatalogue:
     def models(self) -> Sequence[Model]:
         """Every model, newest first."""
         return sorted(self._by_name.values(), key=lambda model: -model.modified_at_ns)
+
+    def remove(self, name: ModelName) -> bool:
+        """They all stay. See `Catalogue.remove`."""
+        return False
 
 
 def catalogue_of(

@@ -145,7 +145,7 @@ async def delete(house: House, exchange: Exchange) -> None:
     except ConflictingSource as error:
         raise Refused(400, str(error)) from error
     name = _name(base, f'name "{text}" is invalid')
-    if source != "cloud" and await _build(house, partial(house.store.delete, name)):
+    if source != "cloud" and await _build(house, partial(house.catalogue.remove, name)):
         await exchange.reply_bytes(b"")
         return
     if source != "cloud" and house.catalogue.given(name) is not None:

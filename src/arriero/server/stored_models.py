@@ -61,6 +61,16 @@ class StoreCatalogue:
         """The model the server was given under a name, whatever is in the store."""
         return self._given.find(name)
 
+    def remove(self, name: ModelName) -> bool:
+        """Forget a model: of the store, or else one the server was given that may go.
+
+        See `Catalogue.remove`.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        return self._store.delete(name) or self._given.remove(name)
+
     def _model(self, entry: Entry) -> Model | None:
         known = self._known.get(entry.name)
         if known is None or known.stamp != entry.stamp:

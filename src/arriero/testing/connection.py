@@ -71,7 +71,7 @@ class Connection:
         target = head.target.decode("latin-1")
         arrived = received(head.method.decode(), target, headers, body, time.monotonic())
         fault = self._choose(arrived)
-        outlet = Outlet(self._http, self._writer, fault)
+        outlet = Outlet(self._http, self._writer, fault, arrived)
         watch = asyncio.ensure_future(self._watch(outlet))
         try:
             if fault is None or await fault.before(outlet):
@@ -135,5 +135,5 @@ class Connection:
 
     async def _refuse(self, error: h11.RemoteProtocolError) -> None:
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            outlet = Outlet(self._http, self._writer, None)
+            outlet = Outlet(self._http, self._writer, None, Received("", ""))
             await outlet.reply(error.error_status_hint, [], b"")

@@ -121,7 +121,7 @@ class ControlledServer:
         Args:
             fault: What happens, see `arriero.testing.faults`.
             times: To how many requests; None is to all.
-            path: Only to requests for this path.
+            path: Only to requests for this path; None leaves it to the fault.
             model: Only to requests that name this model; see `Match`, as the three after it.
             says: Only where the last message says this.
             tool: Only where this tool is offered.
@@ -135,7 +135,7 @@ class ControlledServer:
             raise RequestError(f"times must be at least 1, or None for always, not {times}")
         match = Match(model, says, tool, result_of)
         with self._lock:
-            self._faults.append(_FaultRule(fault, match, path, when, times))
+            self._faults.append(_FaultRule(fault, match, path or fault.path, when, times))
 
     def clear_faults(self) -> None:
         """Let nothing go wrong any more."""

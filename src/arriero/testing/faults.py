@@ -9,9 +9,11 @@ spoiled at its end; an answer in one piece is spoiled in its middle whatever ``a
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from .outlet import Headers, Outlet
 
@@ -24,6 +26,9 @@ _TEXTS = {
 }
 """What Ollama says with a status; 429 and 502 come from what stands in front of it."""
 
+_TICK_S = 0.06
+"""Between two progress records of Ollama."""
+
 
 class Fault:
     """A way to spoil an answer; on its own it does nothing.
@@ -33,10 +38,17 @@ class Fault:
 
     __slots__ = ()
 
+    path: ClassVar[str | None] = None
+    """The only path it makes sense for; None is any."""
+
     @property
     def strikes_after(self) -> int | None:
         """Records of a stream before `strike` is called; None never calls it."""
         return None
+
+    def strikes_at(self, line: bytes) -> bool:
+        """Tell whether `strike` is called for a line, wherever it stands."""
+        return False
 
     async def before(self, outlet: Outlet) -> bool:
         """Do something before the server answers; False if it need not any more."""
@@ -262,6 +274,104 @@ class WrongType(Fault):
         """Label it."""
         others = [(name, value) for name, value in headers if name.lower() != "content-type"]
         return [*others, ("content-type", self.content_type)]
+
+
+@dataclass(frozen=True, slots=True)
+class PullStuck(StreamFault):
+    """A pull gets no further: the same record comes again and again, as from Ollama.
+
+    Of a pull that does not stream, nothing comes.
+
+    Attributes:
+        after: Records that come before.
+        for_s: How long it is stuck; None is for good.
+    """
+
+    path: ClassVar[str | None] = "/api/pull"
+
+    after: int = 3
+    for_s: float | None = None
+
+    async def strike(self, outlet: Outlet, line: bytes) -> None:
+        """Say the same again, until it goes on or nobody listens."""
+        left_s = math.inf if self.for_s is None else self.for_s
+        while left_s > 0 and not outlet.gone.is_set():
+            if outlet.is_stream:
+                await outlet.write(line)
+            await outlet.pause(min(_TICK_S, left_s))
+            left_s -= _TICK_S
+        await outlet.write(line)
+
+
+@dataclass(frozen=True, slots=True)
+class PullCorrupted(Fault):
+    """What a pull fetched is not what it should be: it ends with Ollama's words for that.
+
+    The model does not appear.
+    """
+
+    path: ClassVar[str | None] = "/api/pull"
+
+    async def before(self, outlet: Outlet) -> bool:
+        """Refuse at once where there is no stream to fail in."""
+        if outlet.request.json is not None and outlet.request.json.get("stream") is False:
+            body = _mismatch(outlet.request.model)
+            await outlet.reply(500, [("content-type", "application/json")], body)
+            return False
+        return True
+
+    def strikes_at(self, line: bytes) -> bool:
+        """When all is fetched and looked at."""
+        return b'"verifying' in line
+
+    async def strike(self, outlet: Outlet, line: bytes) -> None:
+        """Say it and end."""
+        await outlet.write(line)
+        await outlet.write(_mismatch(outlet.request.model) + b"\n")
+        await outlet.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class DigestDrift(Fault):
+    """The list of models has other digests than before, as when tags have moved.
+
+    Attributes:
+        model: Only the digest of this model, by its whole name; None changes all.
+        digest: The new digest, 64 hex digits; None makes one of the old.
+    """
+
+    path: ClassVar[str | None] = "/api/tags"
+
+    model: str | None = None
+    digest: str | None = None
+
+    @property
+    def strikes_after(self) -> int:
+        """The list is in one piece."""
+        return 0
+
+    def headers(self, headers: Headers) -> Headers:
+        """The length may be another."""
+        return _without_length(headers)
+
+    async def strike(self, outlet: Outlet, line: bytes) -> None:
+        """Change them."""
+        listed: Any = json.loads(line)
+        models: list[dict[str, Any]] = listed.get("models", [])
+        for one in models:
+            if self.model in (None, one["name"]):
+                one["digest"] = self.digest or _sha256(f"drift {one['digest']}")
+        await outlet.write(json.dumps(listed).encode())
+
+
+def _mismatch(model: str) -> bytes:
+    want, got = _sha256(f"whole {model}"), _sha256(f"corrupted {model}")
+    text = f"digest mismatch, file must be downloaded again: want sha256:{want}, got sha256:{got}"
+    return json.dumps({"error": text}).encode()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _without_length(headers: Headers) -> Headers:

@@ -14,6 +14,7 @@ import h11
 
 if TYPE_CHECKING:
     from .faults import Fault
+    from .received import Received
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
 
@@ -26,12 +27,18 @@ class Outlet:
     """One answer on one connection.
 
     Attributes:
+        request: What it answers.
         gone: Set when nobody takes the answer any more.
     """
 
     def __init__(
-        self, connection: h11.Connection, writer: asyncio.StreamWriter, fault: Fault | None
+        self,
+        connection: h11.Connection,
+        writer: asyncio.StreamWriter,
+        fault: Fault | None,
+        request: Received,
     ) -> None:
+        self.request = request
         self._connection = connection
         self._writer = writer
         self._fault = fault
@@ -88,7 +95,8 @@ class Outlet:
     async def _line(self, fault: Fault, line: bytes) -> None:
         # An answer in one piece has no records to count.
         after = fault.strikes_after
-        due = after is not None and (not self._is_stream or self._lines >= after)
+        counted = after is not None and (not self._is_stream or self._lines >= after)
+        due = counted or fault.strikes_at(line)
         self._lines += bool(line.strip())
         if due:
             self._struck = True
@@ -151,6 +159,15 @@ class Outlet:
         """Wait, no longer than the client does; None waits as long as the client."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.gone.wait(), seconds)
+
+    async def stop(self) -> None:
+        """End the answer and never come back: what the application does is broken off here."""
+        await self.end()
+        self.drop()
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
 
     async def _put(self, event: h11.Event) -> None:
         data = self._connection.send(event)

@@ -14,9 +14,12 @@ from arriero.server.engines.script import Question, script_loader
 from arriero.server.names import InvalidName, ModelName, parse_name
 from arriero.server.scripted_models import ABILITIES, ScriptedModels
 from arriero.server.settings import Scheduling
+from arriero.server.store import Store
+from arriero.server.stored_models import StoreCatalogue
 
 from .controlled import ControlledServer
 from .matching import Match, Says
+from .offers import Offer, Offers, ScriptedTransfers
 from .rules import Rule, Rules
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ class ScriptedServer(ControlledServer):
 
     Args:
         models: Names of the models there are, or names and their capabilities; None lets every
-            name exist.
+            name exist, but those that are on offer.
         dimensions: Length of the vectors.
         delay_s: Seconds before the first token of an answer.
         token_s: Seconds before every further one.
@@ -82,6 +85,7 @@ class ScriptedServer(ControlledServer):
             context_length=_CONTEXT,
         )
         self._rules = Rules()
+        self._offers = Offers()
 
     def on(
         self,
@@ -107,9 +111,39 @@ class ScriptedServer(ControlledServer):
         self._rules.add(rule)
         return rule
 
+    def offer(
+        self,
+        model: str,
+        *,
+        abilities: Sequence[str] = ABILITIES,
+        size_bytes: int = 4_000_000_000,
+        pull_s: float = 0.0,
+        steps: int = 10,
+    ) -> None:
+        """Let a model be pulled that is not there yet, or a new version of one that is.
+
+        It appears when a pull has come to its end. Offered again, the next pull brings another
+        digest, as when a tag has moved in the registry. No registry is ever asked.
+
+        Args:
+            model: Its name.
+            abilities: What it can do, in Ollama's words.
+            size_bytes: Its size, as progress records have it; nothing of that size is made.
+            pull_s: Seconds a pull takes.
+            steps: Progress records of a pull, evenly spread.
+
+        Raises:
+            RequestError: an argument makes no sense.
+        """
+        if size_bytes < 1 or steps < 1 or pull_s < 0:
+            raise RequestError("offer needs size_bytes and steps of 1 or more, pull_s of 0 or more")
+        ((name, checked),) = _named({model: abilities}).items()
+        self._offers.add(name, Offer(tuple(checked), size_bytes, pull_s, steps))
+
     def clear(self) -> None:
-        """Forget rules, faults, requests, and what went unanswered."""
+        """Forget rules, offers, faults, requests, and what went unanswered."""
         self._rules.clear()
+        self._offers.clear()
         self.clear_faults()
         with self._lock:
             self._requests.clear()
@@ -129,6 +163,7 @@ class ScriptedServer(ControlledServer):
         return _ScriptedApp(
             self._models,
             self._rules,
+            self._offers,
             self._scheduling,
             dimensions=self._dimensions,
             load_s=self._load_s,
@@ -143,6 +178,7 @@ class _ScriptedApp:
         self,
         models: Mapping[ModelName, Sequence[str]] | None,
         rules: Rules,
+        offers: Offers,
         scheduling: Scheduling,
         *,
         dimensions: int,
@@ -150,11 +186,15 @@ class _ScriptedApp:
         check_host: bool,
     ) -> None:
         self._folder = tempfile.mkdtemp(prefix="arriero-testing-")
+        scripted = ScriptedModels(Path(self._folder), models, dimensions, offers.has)
+        store = Store()
         self._app = Application(
-            ScriptedModels(Path(self._folder), models, dimensions),
+            scripted,
             scheduling,
             script_loader(rules, dimensions=dimensions, load_s=load_s),
             check_host=check_host,
+            store=store,
+            transfers=ScriptedTransfers(scripted, StoreCatalogue(store, scripted), offers),
         )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
