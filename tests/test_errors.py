@@ -12,6 +12,7 @@ from arriero import errors
 from arriero.errors import (
     ArrieroError,
     CallCancelled,
+    CertificateNotPinned,
     ClientClosed,
     ConnectFailed,
     ConnectionLost,
@@ -39,6 +40,11 @@ MADE: list[tuple[ArrieroError, str, tuple[type, ...]]] = [
     (MissingExtra("x"), "x", (ValueError, ImportError)),
     (CredentialError("f()", "why"), "auth: no token from f(): why", (ArrieroError,)),
     (ConnectFailed("x"), "x", (ConnectionError, OSError)),
+    (
+        CertificateNotPinned("sha256/x"),
+        "the server shows sha256/x, which is not in Tls.pins",
+        (ConnectFailed,),
+    ),
     (ConnectionLost("x"), "x", (ConnectionError,)),
     (ClientClosed("x"), "x", (RuntimeError,)),
     (

@@ -13,11 +13,13 @@ from arriero._drive.tasks import AsyncStream as AsyncStream
 from arriero._drive.threads import BlockingCallWarning as BlockingCallWarning
 from arriero._drive.threads import Stream as Stream
 from arriero._sync.client import Client as Client
+from arriero._transport.pins import spki_pin as spki_pin
 from arriero.errors import AccessDenied as AccessDenied
 from arriero.errors import ArrieroError as ArrieroError
 from arriero.errors import BadRequest as BadRequest
 from arriero.errors import CallCancelled as CallCancelled
 from arriero.errors import CapabilityError as CapabilityError
+from arriero.errors import CertificateNotPinned as CertificateNotPinned
 from arriero.errors import CircuitOpen as CircuitOpen
 from arriero.errors import ClientClosed as ClientClosed
 from arriero.errors import ConnectFailed as ConnectFailed

@@ -11,6 +11,7 @@
     │  └─ CircuitOpen                            the host has failed too often lately
     ├─ TransportError                            no usable answer
     │  ├─ ConnectFailed (ConnectionError)        request not sent: always safe to retry
+    │  │  └─ CertificateNotPinned                the server is not one of `Tls.pins`
     │  ├─ ConnectionLost (ConnectionError)       sent, answer unknown: safe if repeatable
     │  └─ ClientClosed (RuntimeError)            the client was closed
     ├─ DeadlineExceeded (TimeoutError)           a time budget ran out
@@ -151,6 +152,28 @@ class ConnectFailed(TransportError, ConnectionError):
     """No connection could be made. The request was not sent, so a retry is safe."""
 
     retryable = True
+
+
+class CertificateNotPinned(ConnectFailed):
+    """The server's certificate has none of the keys in `Tls.pins`. Nothing was sent.
+
+    Either the server was given a new key, or somebody else answers in its place: find out
+    which before adding what was seen to the pins.
+
+    Attributes:
+        seen: The pin of the certificate that was shown; ``no certificate`` if there was no
+            TLS.
+    """
+
+    retryable = False
+
+    def __init__(self, seen: str) -> None:
+        super().__init__(seen)
+        self.seen = seen
+
+    def __str__(self) -> str:
+        where = f"{self.call} ({self.host}): " if self.call else ""
+        return f"{where}the server shows {self.seen}, which is not in Tls.pins"
 
 
 class ConnectionLost(TransportError, ConnectionError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from arriero.errors import RequestError
 
@@ -59,6 +61,9 @@ class Timeouts:
         return cls(connect_s=None, first_token_s=None, idle_s=None, total_s=None)
 
 
+_PIN = re.compile(r"sha256/[A-Za-z0-9+/]{43}=")
+
+
 @dataclass(frozen=True, slots=True)
 class Tls:
     """How the server is recognised, and how it recognises us."""
@@ -68,7 +73,9 @@ class Tls:
     ca: str | PathLike[str] | None = None
     """PEM file or directory of authorities to trust; None trusts the system's."""
     cert: str | PathLike[str] | None = None
-    """PEM file of our own certificate, for servers that ask for one."""
+    """PEM file of our own certificate, for servers that ask for one. This file, `key` and
+    `ca` are looked at before each new connection and read again when they have changed; while
+    they do not fit together, what was read before stays in use."""
     key: str | PathLike[str] | None = None
     """PEM file of its key; None if `cert` holds it."""
     password: str | None = dataclasses.field(default=None, repr=False)
@@ -76,10 +83,31 @@ class Tls:
     minimum_version: Literal["1.2", "1.3"] = "1.2"
     context: object | None = dataclasses.field(default=None, repr=False)
     """A ready-made `ssl.SSLContext`, used as it is; the fields above are then not."""
+    pins: tuple[str, ...] = ()
+    """Public keys of which the server's certificate must have one, as ``sha256/BASE64=``;
+    `arriero.spki_pin` computes them. Checked after the handshake, before anything is sent, at
+    every connection; one without TLS is refused. Not with an httpx client."""
 
     def __post_init__(self) -> None:
+        if self.minimum_version not in ("1.2", "1.3"):
+            raise RequestError(
+                f"Tls.minimum_version takes '1.2' or '1.3', not {self.minimum_version!r}"
+            )
+        _require_pins(self.pins)
+        object.__setattr__(self, "pins", tuple(self.pins))
         if self.key is not None and self.cert is None:
             raise RequestError("Tls.key needs Tls.cert: the certificate the key belongs to")
+
+
+def _require_pins(pins: object) -> None:
+    if isinstance(pins, str) or not isinstance(pins, Iterable):
+        raise RequestError(f"Tls.pins takes a tuple of pins, not {pins!r}")
+    for pin in cast("Iterable[object]", pins):
+        if not isinstance(pin, str) or not _PIN.fullmatch(pin):
+            raise RequestError(
+                f"Tls.pins: 'sha256/' and the Base64 of 32 bytes, not {pin!r};"
+                " arriero.spki_pin('server.pem') computes it"
+            )
 
 
 @dataclass(frozen=True, slots=True)

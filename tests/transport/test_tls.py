@@ -230,6 +230,15 @@ def test_unusable_files_are_told_at_once(
     assert "wrong" not in str(caught.value)
 
 
+def test_a_context_of_ones_own_is_used_as_it_is(make: Make, certificates: Certificates) -> None:
+    """`Tls.context`: nothing else of `Tls` counts then."""
+    own = ssl.create_default_context(cafile=certificates.ca)
+    own.load_cert_chain(certificates.client)
+    adapter = make(with_tls(context=own))
+    with Peer(answering(whole()), tls=certificates.demanding_server()) as peer:
+        assert fetch(adapter, get(peer.url)) == b"{}"
+
+
 def test_a_directory_of_authorities_is_read(certificates: Certificates, tmp_path: Path) -> None:
     """`Tls.ca` may be a directory; OpenSSL looks into it when it needs a certificate."""
     context = context_from(Tls(ca=tmp_path))

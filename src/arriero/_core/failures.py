@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from arriero._core.http import Fault
 from arriero.errors import (
     ArrieroError,
+    CertificateNotPinned,
     ClientClosed,
     ConnectFailed,
     ConnectionLost,
@@ -42,6 +43,8 @@ def _error(fault: Fault, timeouts: Timeouts, spent_s: float, streaming: bool) ->
         return error
     if fault.kind == "connect":
         return ConnectFailed(_with_remedy(fault.reason))
+    if fault.kind == "pin":
+        return CertificateNotPinned(fault.reason)
     if fault.kind == "protocol":
         return ProtocolError(fault.reason)
     if fault.kind == "closed":

@@ -60,8 +60,9 @@ class HttpInfo(msgspec.Struct, frozen=True):
     in one piece. Counts and durations are then those of the last piece."""
 
 
-FaultKind: TypeAlias = Literal["connect", "lost", "timeout", "protocol", "closed"]
-"""``connect``: no connection, nothing sent. ``lost``: broke after that. ``timeout``: took
+FaultKind: TypeAlias = Literal["connect", "pin", "lost", "timeout", "protocol", "closed"]
+"""``connect``: no connection, nothing sent. ``pin``: there was one, to another key than those
+pinned; the reason is what was seen. ``lost``: broke after that. ``timeout``: took
 too long. ``protocol``: the peer does not speak HTTP. ``closed``: our own side closed it."""
 
 

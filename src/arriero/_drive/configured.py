@@ -52,7 +52,7 @@ class Configured:
             auth: Bearer token, (user, password), `OAuth2ClientCredentials`, `TokenFile`, or
                 a callable giving a token for each request or a `Token` for many. Only ever
                 sent to `host`; a mapping from origins gives each of them its own.
-            tls: Certificates; ``verify`` and ``cert`` of httpx are taken too.
+            tls: Certificates and pins; ``verify`` and ``cert`` of httpx are taken too.
             proxy: URL of a proxy. None takes the environment's, but never for loopback,
                 private addresses and names without a dot.
             pool: Limits of connections.
@@ -99,11 +99,9 @@ class Configured:
         }
         if timeout is None:
             self._arguments["timeout"] = None
-        if http_client is not None and httpx_arguments:
-            raise RequestError(
-                "http_client brings its own settings;"
-                f" {next(iter(httpx_arguments))!r} belongs there"
-            )
+        if http_client is not None and (httpx_arguments or tls is not None):
+            misplaced = next(iter(httpx_arguments), "tls")
+            raise RequestError(f"http_client brings its own settings; {misplaced!r} belongs there")
         self._given_client = http_client
         self._closed = False
         self._setup: Setup = setup(

@@ -94,6 +94,7 @@ def setup(
     _refuse_unknown(arguments)
     base = parse_host(host or environ.get("OLLAMA_HOST"))
     base = _with_params(base, arguments.pop("params", None))
+    _require_tls(tls, base)
     api_key = environ.get("OLLAMA_API_KEY") or None
     own_headers = _headers(headers, arguments.pop("cookies", None))
     needs_httpx = _needs_httpx(arguments, auth, proxy)
@@ -115,6 +116,7 @@ def setup(
     if needs_httpx:
         options.update({"auth": auth} if is_httpx_auth(auth) else {})
         options.update({"proxy": proxy} if proxy is not None else {})
+        options.update(_verify_of(tls))
     trust_env = bool(arguments.pop("trust_env", True))
     chosen = proxy if isinstance(proxy, str) else _proxy_of(arguments.pop("proxies", None), base)
     if chosen is None and trust_env and not needs_httpx:
@@ -274,6 +276,29 @@ def _tls(tls: Tls | None, arguments: Mapping[str, Any]) -> Tls | None:
     if hasattr(verify, "wrap_socket"):
         return Tls(context=verify, **own)
     return Tls(ca=verify, **own)
+
+
+def _verify_of(tls: Tls | None) -> dict[str, Any]:
+    """Give what an httpx client that is to be made takes for `tls`.
+
+    Raises:
+        RequestError: it takes no pins, or the files are wrong.
+    """
+    if tls is None:
+        return {}
+    if tls.pins:
+        raise RequestError(
+            "Tls.pins cannot be checked by an httpx client: leave out the arguments that only"
+            f" such a client takes ({', '.join(sorted(_HTTPX_ONLY))}, or an httpx auth or proxy)"
+        )
+    from arriero._transport.tls import context_from
+
+    return {"verify": context_from(tls)}
+
+
+def _require_tls(tls: Tls | None, base: Base) -> None:
+    if tls is not None and tls.pins and not base.origin.startswith("https:"):
+        raise RequestError(f"Tls.pins: {base.origin} has no certificate; its URL must be https")
 
 
 def _pool(pool: Pool | None, limits: Any) -> Pool:

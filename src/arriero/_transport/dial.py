@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import socket
-import ssl
 from time import monotonic
 from typing import Any, cast
 
@@ -13,8 +11,9 @@ from urllib3.util.url import parse_url
 
 from arriero._core.http import Fault
 from arriero._transport.origin import Origin, Proxy
+from arriero._transport.pins import require_pinned
 from arriero._transport.reason import reason_from
-from arriero._transport.tls import context_from
+from arriero._transport.tls import Contexts
 from arriero._transport.wire import Wire
 from arriero.settings import Tls
 
@@ -29,23 +28,24 @@ class Dialer:
     """Makes connections, with the TLS settings and the proxy of one client."""
 
     def __init__(self, tls: Tls | None, proxy: Proxy | None) -> None:
-        self._settings = tls or Tls()
-        # Files that are wrong should fail when the client is made; reading the system's
-        # authorities takes 20 ms and can wait for the first https host.
-        self._context = None if tls is None else context_from(tls)
-        self._proxy_context: ssl.SSLContext | None = None
+        self._contexts = Contexts(tls)
         self._proxy = proxy
 
     def dial(self, origin: Origin, until: float | None) -> Wire:
         """Connect to `origin`.
 
         Raises:
-            Fault: ``timeout`` or ``connect``, in phase ``connect``. Nothing stays open.
+            Fault: ``timeout``, ``connect`` or ``pin``, in phase ``connect``. Nothing stays
+                open.
         """
         connection = self._connection_to(origin)
         connection.until = until
         try:
             connection.connect()
+            require_pinned(self._contexts.pins, connection.sock if origin.is_tls else None)
+        except Fault:
+            connection.close()
+            raise
         except TimeoutError as cause:
             connection.close()
             raise Fault("timeout", "connect", "no connection in time") from cause
@@ -62,13 +62,13 @@ class Dialer:
         proxy = self._proxy
         if proxy is None:
             if origin.is_tls:
-                return _Encrypted(origin.host, origin.port, ssl_context=self._tls())
+                return _Encrypted(origin.host, origin.port, ssl_context=self._contexts.to_server())
             return _Plain(origin.host, origin.port)
         # Here, as the urllib3 that niquests installs over the real one does not have it.
         from urllib3.connection import ProxyConfig
 
         hop = proxy.origin
-        context = self._tls_to_proxy() if hop.is_tls else None
+        context = self._contexts.to_proxy() if hop.is_tls else None
         how: dict[str, Any] = {
             "proxy": parse_url(hop.url),
             "proxy_config": ProxyConfig(
@@ -82,21 +82,10 @@ class Dialer:
             if hop.is_tls:
                 return _Encrypted(hop.host, hop.port, ssl_context=context, **how)
             return _Plain(hop.host, hop.port, **how)
-        through = _Encrypted(hop.host, hop.port, ssl_context=self._tls(), **how)
+        through = _Encrypted(hop.host, hop.port, ssl_context=self._contexts.to_server(), **how)
         headers = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
         through.set_tunnel(origin.host, origin.port, headers, "https" if hop.is_tls else "http")
         return through
-
-    def _tls(self) -> ssl.SSLContext:
-        self._context = self._context or context_from(self._settings)
-        return self._context
-
-    def _tls_to_proxy(self) -> ssl.SSLContext:
-        # Our own certificate is for the server, not for whoever stands between.
-        self._proxy_context = self._proxy_context or context_from(
-            dataclasses.replace(self._settings, cert=None, key=None, password=None)
-        )
-        return self._proxy_context
 
 
 class _Plain(HTTPConnection):

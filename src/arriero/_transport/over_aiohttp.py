@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import math
+import ssl
 import weakref
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
@@ -20,11 +21,11 @@ from arriero._transport.burial import bury
 from arriero._transport.http1 import MAX_HEAD_BYTES
 from arriero._transport.interface import AsyncAnswer, TransportSettings
 from arriero._transport.origin import Proxy
+from arriero._transport.pins import require_pinned
 from arriero._transport.reason import reason_from
-from arriero._transport.tls import context_from
+from arriero._transport.tls import Contexts
 from arriero._transport.upload import AsyncFilePieces, AsyncPieces, AsyncUpload
 from arriero.errors import Phase
-from arriero.settings import Tls
 
 IDLE_S = 90.0
 """How long an idle connection is kept, as in Go: routers forget silent ones after minutes."""
@@ -45,9 +46,7 @@ class AiohttpTransport:
 
     def __init__(self, settings: TransportSettings) -> None:
         self._pool_settings = settings.pool
-        # Files that are wrong should fail when the client is made; reading the system's
-        # authorities takes 20 ms and can wait for the first https host.
-        self._tls = None if settings.tls is None else context_from(settings.tls)
+        self._contexts = Contexts(settings.tls)
         self._proxy = None if settings.proxy is None else Proxy.from_url(settings.proxy)
         self._answers: weakref.WeakSet[_Answer] = weakref.WeakSet()
         self._is_closed = False
@@ -57,7 +56,7 @@ class AiohttpTransport:
         if self._is_closed:
             raise Fault("closed", "prepare", "the transport is closed")
         session = self._session or self._start()
-        trip = _Trip()
+        trip = _Trip(is_tls=request.url.startswith("https:"))
         _TRIP.set(trip)
         data = _data_of(request)
         if not isinstance(data, bytes | None):
@@ -115,7 +114,11 @@ class AiohttpTransport:
             self._connector.close_idle(self._pool_settings.keep_idle)
 
     def _start(self) -> aiohttp.ClientSession:
-        self._connector = _Connector(per_host=self._pool_settings.max_connections or 0)
+        self._connector = _Connector(
+            self._contexts,
+            is_proxied=self._proxy is not None,
+            per_host=self._pool_settings.max_connections or 0,
+        )
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -139,9 +142,6 @@ class AiohttpTransport:
             headers.append(("Content-Length", str(request.size)))
         route: dict[str, Any] = {"headers": headers}
         proxy = self._proxy
-        if is_tls or (proxy is not None and proxy.origin.is_tls):
-            self._tls = self._tls or context_from(Tls())
-            route["ssl"] = self._tls
         if proxy is not None:
             route["proxy"] = proxy.origin.url
             if proxy.authorization is not None:
@@ -162,7 +162,8 @@ def _timeout_of(connect_s: float | None) -> aiohttp.ClientTimeout:
 class _Trip:
     """How far a request got."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_tls: bool) -> None:
+        self.is_tls = is_tls
         self.phase: Phase = "connect"
         self.is_reused = False
         self.upload: AsyncUpload | None = None
@@ -211,7 +212,9 @@ class _Connector(aiohttp.TCPConnector):
 
     _used: weakref.WeakSet[ResponseHandler]
 
-    def __init__(self, *, per_host: int) -> None:
+    def __init__(self, contexts: Contexts, *, is_proxied: bool, per_host: int) -> None:
+        self._contexts = contexts
+        self._is_proxied = is_proxied
         super().__init__(limit=0, limit_per_host=per_host, keepalive_timeout=IDLE_S)  # pyright: ignore[reportUnknownMemberType]  # aiohttp leaves a tuple open
         self._used = weakref.WeakSet()
 
@@ -225,9 +228,31 @@ class _Connector(aiohttp.TCPConnector):
             trip.phase, trip.transport = "send", connection.transport
         trip.is_reused = protocol in self._used
         if not trip.is_reused:
+            self._require_pinned(connection, trip)
             self._used.add(protocol)
             _read_little(protocol.transport)
         return connection
+
+    def _get_ssl_context(self, req: aiohttp.ClientRequest) -> ssl.SSLContext | None:
+        """Choose the context when a connection is made, so that new files count at once.
+
+        One given with the request would be used for a proxy too, and be part of the pool's key.
+        """
+        if not req.is_ssl():
+            return None
+        # A request to the proxy itself has none.
+        is_to_proxy = self._is_proxied and req.proxy is None
+        return self._contexts.to_proxy() if is_to_proxy else self._contexts.to_server()
+
+    def _require_pinned(self, connection: aiohttp.connector.Connection, trip: _Trip) -> None:
+        session = None
+        if trip.is_tls and connection.transport is not None:
+            session = connection.transport.get_extra_info("ssl_object")
+        try:
+            require_pinned(self._contexts.pins, session)
+        except Fault:
+            connection.close()
+            raise
 
     def close_idle(self, keep: int) -> None:
         """Close the idle connections that were used longest ago, beyond `keep` for a host."""
