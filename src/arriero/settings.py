@@ -214,6 +214,16 @@ class Limits:
         for name in ("max_wait_s", "requests_per_s", "tokens_per_s"):
             _check_number(self, name, above_zero=True)
 
+    @property
+    def queues(self) -> bool:
+        """True if calls may have to wait for one another."""
+        return bool(self.concurrency or self.adaptive or self.per_model)
+
+    @property
+    def paces(self) -> bool:
+        """True if calls may have to wait for their time."""
+        return self.requests_per_s is not None or self.tokens_per_s is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Breaker:

@@ -43,6 +43,12 @@ class CallAdmitted(msgspec.Struct, frozen=True):
     waited_s: float
 
 
+Decision: TypeAlias = Literal["again", "stop", "requeued", "resumed"]
+"""What follows a failed try. ``again`` after a wait; ``stop`` raises the error; ``requeued``
+after a 503 with an adaptive limit; ``resumed`` sends what had arrived as the beginning of the
+answer."""
+
+
 class TryEnded(msgspec.Struct, frozen=True):
     """One try of a call failed, and it was decided what follows."""
 
@@ -50,9 +56,7 @@ class TryEnded(msgspec.Struct, frozen=True):
     tries: int
     """How many there were, this one included."""
     error: ArrieroError
-    decision: Literal["again", "stop", "requeued", "resumed"]
-    """``again`` after `wait_s`; ``stop`` raises the error; ``requeued`` after a 503 with an
-    adaptive limit; ``resumed`` sends what had arrived as the beginning of the answer."""
+    decision: Decision
     reason: str
     """Which rule stopped it; empty if it is tried again."""
     wait_s: float

@@ -13,6 +13,9 @@ from arriero.errors import (
     ConnectionLost,
     DeadlineExceeded,
     ProtocolError,
+    ResponseError,
+    ServerError,
+    StreamFailed,
 )
 
 if TYPE_CHECKING:
@@ -79,3 +82,20 @@ def described(error: ArrieroError, *, call: str, host: str, attempts: int) -> Ar
     error.host = host
     error.attempts = attempts
     return error
+
+
+_BAD_NEWS = (
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    ProtocolError,
+    ServerError,
+    StreamFailed,
+)
+
+
+def verdict(error: ArrieroError) -> bool | None:
+    """Tell whether a failed call says that its host is well; None if it says nothing."""
+    if isinstance(error, _BAD_NEWS):
+        return False
+    return True if isinstance(error, ResponseError) else None

@@ -97,27 +97,21 @@ def _tried(call: Call[Any], target: Target, progress: Progress, attempt: Try[T])
     governor = target.governor
     while True:
         yield from _paced(call, target, progress)
-        governor.ask_circuit(call, progress)
+        governor.ask_circuit(call, progress, (call.base or target.base).origin)
         progress.tries += 1
         try:
             return (yield from attempt(call, target, progress))
         except ArrieroError as caught:
             error = caught
-        failed(progress, error)
         yield from _after(call, target, progress, error)
-        progress.error, progress.outcome = None, "cancelled"
 
 
 def _paced(call: Call[Any], target: Target, progress: Progress) -> Operation[None]:
-    governor = target.governor
-    wait_s = governor.pace(call, progress)
-    if wait_s <= 0:
-        return
-    total_until = progress.total_until()
-    if total_until is not None and target.clock() + wait_s >= total_until:
-        raise governor.unpaced(call, progress, wait_s)
-    yield Sleep(wait_s)
-    progress.paced_s += wait_s
+    """Wait for the call's time."""
+    wait_s = target.governor.pace(call, progress, progress.total_until())
+    if wait_s > 0:
+        yield Sleep(wait_s)
+        progress.paced_s += wait_s
 
 
 def _after(
@@ -130,7 +124,7 @@ def _after(
 ) -> Operation[None]:
     """Wait for the next try, or raise `error`."""
     governor = target.governor
-    governor.tried(progress)
+    governor.tried(progress, error)
     wait_s = governor.goes_back(progress, error)
     if wait_s is not None:
         until = _queue_until(target, progress)
@@ -142,9 +136,7 @@ def _after(
             yield Wait(permit, until)
         governor.entered(call, progress)
         return
-    decision = governor.next_try(
-        progress, error, until_s=progress.total_until(), is_resumed=is_resumed
-    )
+    decision = governor.next_try(progress, error, progress.total_until(), is_resumed=is_resumed)
     if isinstance(decision, Stop):
         raise error
     yield Sleep(decision.wait_s)

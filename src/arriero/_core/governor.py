@@ -11,49 +11,34 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from arriero._core.events import (
     BreakerChanged,
     CallAdmitted,
     CallEnded,
     CallStarted,
+    Decision,
     Event,
     FirstRecord,
     Observer,
     TryEnded,
 )
-from arriero._core.failures import described
-from arriero._core.policy.breaker import Circuit
-from arriero._core.policy.concurrency import Outcome, Permit, Queue
-from arriero._core.policy.estimate import (
-    UNKNOWN_ANSWER,
-    counted_tokens,
-    most_answer_tokens,
-    prompt_tokens,
-    waited_in_server_s,
-)
+from arriero._core.failures import described, verdict
+from arriero._core.policy.breaker import Circuits
+from arriero._core.policy.concurrency import Permit, Queue
+from arriero._core.policy.estimate import waited_in_server_s
 from arriero._core.policy.rate import Rates
 from arriero._core.policy.retry import Again, RetryBudget, Stop, decide, wait_before
-from arriero._core.statistics import Counts, Statistics
-from arriero.errors import (
-    ArrieroError,
-    CircuitOpen,
-    ConnectFailed,
-    ConnectionLost,
-    DeadlineExceeded,
-    LimitReached,
-    ProtocolError,
-    ServerBusy,
-    ServerError,
-    StatusError,
-    StreamFailed,
-)
+from arriero._core.statistics import Counts, Statistics, snapshot
+from arriero.errors import ArrieroError, CircuitOpen, DeadlineExceeded, LimitReached, ServerBusy
 from arriero.settings import Breaker, Limits, Retry
 
 if TYPE_CHECKING:
     from arriero._core.calls import Call
     from arriero._core.operations import Progress
+
+T = TypeVar("T")
 
 
 class Lock(Protocol):
@@ -112,6 +97,7 @@ class Governor:
         self.limits = limits
         self.breaker = breaker
         self.observers = tuple(observers)
+        self._is_adaptive = limits is not None and limits.adaptive
         self._clock = clock
         self._random = random
         self._make_lock = lock
@@ -119,45 +105,32 @@ class Governor:
 
     def forget(self) -> None:
         """Begin anew: in a child process after a fork, nobody's permit is held."""
-        self.lock = self._make_lock()
+        limits = self.limits
+        self._lock = self._make_lock()
         self._box: deque[tuple[Call[Any], Progress, Any, float]] = deque()
-        self._news: deque[Event] = deque()
         self._budget = RetryBudget()
         self._counts = Counts()
-        limits = self.limits
-        is_limited = limits is not None and (limits.concurrency or limits.adaptive)
-        self._queue = (
-            Queue(limits) if limits is not None and (is_limited or limits.per_model) else None
-        )
-        self._rates = Rates(limits) if limits is not None else None
-        self._circuits: dict[tuple[str, str], Circuit] = {}
-        self._answer_tokens = float(UNKNOWN_ANSWER)
+        self._queue = Queue(limits) if limits is not None and limits.queues else None
+        self._rates = Rates(limits) if limits is not None and limits.paces else None
+        self._circuits = Circuits(self.breaker) if self.breaker is not None else None
 
     def close(self) -> None:
         """Let every waiting call go: its client is closed, which is what it will find."""
-        with self.lock:
-            admitted = self._queue.clear() if self._queue is not None else []
-        self._wake(admitted)
+        queue = self._queue
+        if queue is not None:
+            _wake(self._locked(queue.clear))
 
     # Beginning
 
     def began(self, call: Call[Any], progress: Progress, host: str) -> None:
         """Take in that a call begins."""
-        with self.lock:
+        with self._lock:
             self._counts.started += 1
-            self._budget.saw_call(self._clock())
+            self._budget.saw_call(progress.started_s)
+        self._empty_box()
         if self.observers:
-            self.tell(
-                CallStarted(
-                    progress.id,
-                    call.name,
-                    host,
-                    call.model,
-                    call.stream,
-                    progress.policy,
-                    call.body,
-                )
-            )
+            about = (call.name, host, call.model, call.stream, progress.policy)
+            self.tell(CallStarted(progress.id, *about, call.body))
 
     def enter(self, call: Call[Any], progress: Progress, until_s: float | None) -> Permit | None:
         """Give a call its permit, ready or to be waited for; None if it needs none.
@@ -171,8 +144,7 @@ class Governor:
         now_s, policy = self._clock(), progress.policy
         permit = Permit(call.model, policy.tenant, policy.priority, now_s)
         progress.permit = permit
-        with self.lock:
-            refusal = queue.enter(permit, now_s, until_s)
+        refusal = self._locked(lambda: queue.enter(permit, now_s, until_s))
         if refusal is not None:
             raise self._refused(call, progress, refusal)
         return permit
@@ -184,8 +156,9 @@ class Governor:
             LimitReached: it was the longest the queue allows.
             DeadlineExceeded: it was the whole call's.
         """
-        permit = progress.permit
+        permit, limits = progress.permit, self.limits
         assert permit is not None
+        assert limits is not None
         now_s = self._clock()
         waited_s = now_s - permit.entered_s
         progress.queued_s += waited_s
@@ -193,138 +166,124 @@ class Governor:
             if self.observers:
                 self.tell(CallAdmitted(progress.id, waited_s))
             return
-        total_s, limits = progress.timeouts.total_s, self.limits
+        total_s = progress.timeouts.total_s
         if total_s is not None and now_s >= progress.started_s + total_s:
-            error: ArrieroError = DeadlineExceeded("total_s", total_s)
+            error = DeadlineExceeded("total_s", total_s)
             error.phase = "queue"
             raise described(error, call=call.name, host="", attempts=progress.attempts)
-        assert limits is not None
         raise self._refused(
             call, progress, f"no permit within max_wait_s={limits.max_wait_s:g} of the queue"
         )
 
     def _refused(self, call: Call[Any], progress: Progress, reason: str) -> ArrieroError:
-        self._counts.refused += 1
+        with self._lock:
+            self._counts.refused += 1
         error = LimitReached(reason)
         error.phase = "queue"
         return described(error, call=call.name, host="", attempts=progress.attempts)
 
-    def pace(self, call: Call[Any], progress: Progress) -> float:
-        """Give the seconds that the rate limits have a try wait."""
+    def pace(self, call: Call[Any], progress: Progress, until_s: float | None) -> float:
+        """Give the seconds that the rate limits have a try wait.
+
+        Raises:
+            LimitReached: they would end after `until_s`.
+        """
         rates = self._rates
         if rates is None or not call.runs_model:
             return 0.0
-        tokens = 0.0
-        if not progress.reserved_tokens and call.body is not None:
-            most = most_answer_tokens(call.body)
-            tokens = prompt_tokens(call.body) + (self._answer_tokens if most is None else most)
-        with self.lock:
-            wait_s = rates.take(tokens, self._clock())
+        tokens = 0.0 if progress.reserved_tokens else rates.estimate(call.body)
+        now_s = self._clock()
+        wait_s = self._locked(lambda: rates.take(tokens, now_s))
         progress.reserved_tokens += tokens
+        if until_s is not None and wait_s > 0 and now_s + wait_s >= until_s:
+            self._locked(lambda: rates.give_back(1.0, 0.0))  # the tokens, when the call ends
+            raise self._refused(
+                call, progress, f"its turn under the rate limit is in {wait_s:.3g} s, past total_s"
+            )
         return wait_s
 
-    def unpaced(self, call: Call[Any], progress: Progress, wait_s: float) -> ArrieroError:
-        """Give the error of a try whose turn would come after the call's deadline."""
-        with self.lock:
-            if self._rates is not None:
-                self._rates.give_back(1.0, 0.0)
-        return self._refused(
-            call, progress, f"the rate limit would have it wait {wait_s:.3g} s, past its total_s"
-        )
-
-    def ask_circuit(self, call: Call[Any], progress: Progress) -> None:
+    def ask_circuit(self, call: Call[Any], progress: Progress, host: str) -> None:
         """Let a try through to the host.
 
         Raises:
             CircuitOpen: the host is left alone.
         """
-        if self.breaker is None or not call.runs_model:
+        circuits = self._circuits
+        if circuits is None or not call.runs_model:
             return
-        key = (progress.host, call.model)
-        with self.lock:
-            circuit = self._circuits.setdefault(key, Circuit(self.breaker))
-            before = circuit.state
-            entry = circuit.ask(self._clock())
-            after = circuit.state
-            if before != after:
-                self._news.append(BreakerChanged(*key, after))
-        if isinstance(entry, float):
-            error = CircuitOpen(
-                f"circuit open for model {call.model!r}: the host failed"
-                f" {self.breaker.failures} times or more; tried again in {entry:.3g} s"
-            )
-            error.retry_after_s = entry
-            raise described(error, call=call.name, host=progress.host, attempts=progress.attempts)
-        progress.circuit = key, entry
+        key = (host, call.model)
+        entry = self._locked(lambda: circuits.ask(key, self._clock()))
+        if isinstance(entry, int):
+            progress.circuit = key, entry
+            return
+        error = CircuitOpen(
+            f"the circuit of model {call.model!r} is open, as too many calls failed; the host is"
+            f" asked again in {entry:.3g} s"
+        )
+        error.retry_after_s = entry
+        raise described(error, call=call.name, host=host, attempts=progress.attempts)
 
-    # After a try
+    # After a failed try
 
-    def tried(self, progress: Progress) -> None:
-        """Take in how a try ended, for the breaker: its `error`, or None."""
+    def tried(self, progress: Progress, error: ArrieroError) -> None:
+        """Take in that a try failed, for the breaker."""
         if progress.circuit is not None:
-            with self.lock:
-                self._settle_circuit(progress, self._clock())
+            self._locked(lambda: self._settle_circuit(progress, error, self._clock()))
 
-    def _settle_circuit(self, progress: Progress, now_s: float) -> None:
-        if progress.circuit is None:
+    def _settle_circuit(self, progress: Progress, error: ArrieroError | None, now_s: float) -> None:
+        if progress.circuit is None or self._circuits is None:
             return
-        key, entry = progress.circuit
-        progress.circuit = None
-        circuit = self._circuits[key]
-        before = circuit.state
-        circuit.settle(entry, self._verdict(progress), now_s)
-        if circuit.state != before:
-            self._news.append(BreakerChanged(*key, circuit.state))
+        (key, entry), progress.circuit = progress.circuit, None
+        is_good: bool | None = progress.outcome == "ok" or None
+        if error is not None:
+            is_good = None if self._is_full(error) else verdict(error)
+        self._circuits.settle(key, entry, is_good, now_s)
 
-    def _verdict(self, progress: Progress) -> bool | None:
-        error = progress.error
-        if error is None:
-            return True if progress.outcome == "ok" else None
-        if isinstance(error, ServerBusy) and self._is_adaptive:
-            return None  # the limit answers to it
-        if isinstance(error, _BAD_NEWS):
-            return False
-        return True if isinstance(error, StatusError) else None
-
-    @property
-    def _is_adaptive(self) -> bool:
-        return self.limits is not None and self.limits.adaptive
+    def _is_full(self, error: ArrieroError) -> bool:
+        """Tell whether the adaptive limit answers to this error."""
+        return self._is_adaptive and isinstance(error, ServerBusy)
 
     def next_try(
-        self,
-        progress: Progress,
-        error: ArrieroError,
-        *,
-        until_s: float | None,
-        is_resumed: bool,
+        self, progress: Progress, error: ArrieroError, until_s: float | None, *, is_resumed: bool
     ) -> Again | Stop:
-        """Decide what follows a failed try, and tell the observers."""
+        """Decide what follows a failed try."""
         retry = progress.policy.retry or self.retry
-        with self.lock:
-            decision = decide(
+        wanted = self._asked(retry.rule, error)
+        decision = self._locked(
+            lambda: decide(
                 retry,
                 error,
                 is_safe=is_resumed or error.retryable,
+                wanted=wanted,
                 tries=progress.tries,
                 budget=self._budget,
                 random=self._random(),
                 now_s=self._clock(),
                 until_s=until_s,
             )
+        )
         if isinstance(decision, Stop):
             self._note(progress, error, "stop", decision.reason, 0.0)
         else:
-            if is_resumed:
-                self._counts.resumed += 1
-            else:
-                self._counts.retries += 1
-            kind = "resumed" if is_resumed else "again"
+            kind: Decision = "resumed" if is_resumed else "again"
             self._note(progress, error, kind, "", decision.wait_s)
         return decision
 
+    def _asked(
+        self, rule: Callable[[ArrieroError], bool | None] | None, error: ArrieroError
+    ) -> bool | None:
+        try:
+            return rule(error) if rule is not None else None
+        except Exception:  # whatever a user's function raises must not hide the error
+            self._count_observer_error()
+            return None
+
     def _note(
-        self, progress: Progress, error: ArrieroError, kind: Any, reason: str, wait_s: float
+        self, progress: Progress, error: ArrieroError, kind: Decision, reason: str, wait_s: float
     ) -> None:
+        with self._lock:
+            self._counts.decisions[kind] += 1
+        self._empty_box()
         why = f": {reason}" if reason else f" after {wait_s:.3g} s"
         progress.trail.append(f"{type(error).__name__}, {kind}{why}")
         if self.observers:
@@ -338,20 +297,17 @@ class Governor:
             matter of an adaptive limit.
         """
         permit, queue = progress.permit, self._queue
-        if not (self._is_adaptive and isinstance(error, ServerBusy)):
-            return None
-        if permit is None or queue is None:
+        if permit is None or queue is None or not self._is_full(error):
             return None
         progress.requeued += 1
         retry = progress.policy.retry or self.retry
         wait_s = wait_before(retry, error, tries=progress.requeued, random=self._random())
         now_s = self._clock()
-        with self.lock:
+        with self._lock:
             queue.refused(permit, now_s)
             admitted = queue.next(now_s)
-        self._counts.requeued += 1
+        _wake(admitted)
         self._note(progress, error, "requeued", "", wait_s)
-        self._wake(admitted)
         return wait_s
 
     def lines_up(self, progress: Progress) -> Permit:
@@ -360,10 +316,11 @@ class Governor:
         assert permit is not None
         assert queue is not None
         permit.entered_s = now_s = self._clock()
-        with self.lock:
+        with self._lock:
             queue.enter_again(permit)
             admitted = queue.next(now_s)
-        self._wake(admitted)
+        self._empty_box()
+        _wake(admitted)
         return permit
 
     def first_record(self, progress: Progress) -> None:
@@ -389,82 +346,46 @@ class Governor:
         if progress.is_over:
             return
         progress.is_over = True
-        self._box.append((call, progress, last, self._clock()))
-        self.empty_box()
+        now_s = self._clock()
+        self._box.append((call, progress, last, now_s))
+        self._empty_box()
         if self.observers:
-            self.tell(
-                CallEnded(
-                    progress.id,
-                    call.name,
-                    progress.host,
-                    call.model,
-                    call.stream,
-                    progress.policy,
-                    progress.outcome,
-                    progress.error,
-                    total(),
-                    progress.tries,
-                    progress.attempts,
-                    progress.queued_s,
-                    progress.paced_s,
-                    progress.first_record_s,
-                    self._clock() - progress.started_s,
-                    progress.records,
-                    tuple(progress.trail),
-                )
-            )
+            self.tell(_end_of(call, progress, total(), now_s))
 
-    def empty_box(self) -> None:
+    def _locked(self, decide: Callable[[], T]) -> T:
+        with self._lock:
+            made = decide()
+        self._empty_box()
+        return made
+
+    def _empty_box(self) -> None:
         # What is put in while another holds the lock, that other sees after letting go.
-        while self._box and self.lock.acquire(blocking=False):
+        while self._box and self._lock.acquire(blocking=False):
             admitted: list[Permit] = []
             try:
                 while self._box:
                     admitted += self._settle(*self._box.popleft())
             finally:
-                self.lock.release()
-            self._wake(admitted)
-        while self._news:
-            self.tell(self._news.popleft())
+                self._lock.release()
+            _wake(admitted)
+        if self._circuits is not None:
+            while self._circuits.changes:
+                (host, model), state = self._circuits.changes.popleft()
+                self.tell(BreakerChanged(host, model, state))
 
     def _settle(self, call: Call[Any], progress: Progress, last: Any, now_s: float) -> list[Permit]:
-        counts, outcome = self._counts, progress.outcome
-        counts.tries += progress.tries
-        counts.queued_s += progress.queued_s
-        if outcome == "ok":
-            counts.ok += 1
-            counts.prompt_tokens += getattr(last, "prompt_eval_count", None) or 0
-            counts.answer_tokens += getattr(last, "eval_count", None) or 0
-        elif outcome == "cancelled":
-            counts.cancelled += 1
-        else:
-            name = type(progress.error).__name__
-            counts.failed[name] = counts.failed.get(name, 0) + 1
-        self._settle_circuit(progress, now_s)
+        self._counts.add(progress.outcome, progress.error, last)
+        self._counts.tries += progress.tries
+        self._counts.queued_s += progress.queued_s
+        self._settle_circuit(progress, progress.error, now_s)
         if self._rates is not None and progress.reserved_tokens:
-            self._settle_tokens(call, progress, last)
+            sent = call.body if progress.attempts else None
+            self._rates.settle(progress.reserved_tokens, sent, last)
         permit, queue = progress.permit, self._queue
         if permit is None or queue is None:
             return []
-        queue.leave(permit, now_s, _OUTCOMES[outcome], waited_in_server_s(last))
+        queue.leave(permit, now_s, progress.outcome, waited_in_server_s(last))
         return queue.next(now_s)
-
-    def _settle_tokens(self, call: Call[Any], progress: Progress, last: Any) -> None:
-        assert self._rates is not None
-        spent = counted_tokens(last)
-        if spent is None:
-            # Nothing was counted: what was sent is taken for read, and nothing for written.
-            assert call.body is not None
-            spent = prompt_tokens(call.body) if progress.attempts else 0
-        elif progress.outcome == "ok":
-            answer = getattr(last, "eval_count", None) or 0
-            self._answer_tokens += 0.2 * (answer - self._answer_tokens)
-        self._rates.give_back(0.0, progress.reserved_tokens - spent)
-
-    @staticmethod
-    def _wake(permits: list[Permit]) -> None:
-        for permit in permits:
-            permit.ready()
 
     # Observation
 
@@ -474,41 +395,45 @@ class Governor:
             try:
                 observer(event)
             except Exception:  # whatever a user's function raises must not end the call
-                self._counts.observer_errors += 1
+                self._count_observer_error()
+
+    def _count_observer_error(self) -> None:
+        # Not locked: an observer may be called from where the lock is held further out.
+        self._counts.observer_errors += 1
 
     def statistics(self) -> Statistics:
         """Give a snapshot."""
-        with self.lock:
-            counts, queue = self._counts, self._queue
-            return Statistics(
-                started=counts.started,
-                ok=counts.ok,
-                cancelled=counts.cancelled,
-                failed=dict(counts.failed),
-                tries=counts.tries,
-                retries=counts.retries,
-                requeued=counts.requeued,
-                resumed=counts.resumed,
-                refused=counts.refused,
-                running=queue.running if queue is not None else 0,
-                waiting=queue.waiting if queue is not None else 0,
-                limit=queue.limit if queue is not None else None,
-                queued_s=counts.queued_s,
-                prompt_tokens=counts.prompt_tokens,
-                answer_tokens=counts.answer_tokens,
-                breakers={key: circuit.state for key, circuit in self._circuits.items()},
-                observer_errors=counts.observer_errors,
+        return self._locked(
+            lambda: snapshot(
+                self._counts,
+                self._queue,
+                self._circuits.states() if self._circuits is not None else {},
             )
+        )
 
 
-_OUTCOMES: dict[str, Outcome] = {"ok": "ok", "failed": "failed", "cancelled": "none"}
+def _wake(permits: list[Permit]) -> None:
+    for permit in permits:
+        permit.ready()
 
-_BAD_NEWS = (
-    ConnectFailed,
-    ConnectionLost,
-    DeadlineExceeded,
-    ProtocolError,
-    ServerError,
-    StreamFailed,
-)
-"""Errors that say that a host is not well."""
+
+def _end_of(call: Call[Any], progress: Progress, response: Any, now_s: float) -> CallEnded:
+    return CallEnded(
+        id=progress.id,
+        call=call.name,
+        host=progress.host,
+        model=call.model,
+        is_stream=call.stream,
+        policy=progress.policy,
+        outcome=progress.outcome,
+        error=progress.error,
+        response=response,
+        tries=progress.tries,
+        sends=progress.attempts,
+        queued_s=progress.queued_s,
+        paced_s=progress.paced_s,
+        first_record_s=progress.first_record_s,
+        spent_s=now_s - progress.started_s,
+        records=progress.records,
+        trail=tuple(progress.trail),
+    )

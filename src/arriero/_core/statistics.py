@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from arriero._core.policy.breaker import State
+from arriero._core.policy.breaker import Key, State
+from arriero._core.policy.concurrency import Queue
+from arriero.errors import ArrieroError
 
 
 @dataclass(slots=True)
@@ -15,16 +19,25 @@ class Counts:
     started: int = 0
     ok: int = 0
     cancelled: int = 0
-    failed: dict[str, int] = field(default_factory=dict[str, int])
+    failed: Counter[str] = field(default_factory=Counter[str])
     tries: int = 0
-    retries: int = 0
-    requeued: int = 0
-    resumed: int = 0
+    decisions: Counter[str] = field(default_factory=Counter[str])
     refused: int = 0
     queued_s: float = 0.0
     prompt_tokens: int = 0
     answer_tokens: int = 0
     observer_errors: int = 0
+
+    def add(self, outcome: str, error: ArrieroError | None, last: Any) -> None:
+        """Count a call that is over; `last` has the server's counts."""
+        if outcome == "ok":
+            self.ok += 1
+            self.prompt_tokens += getattr(last, "prompt_eval_count", None) or 0
+            self.answer_tokens += getattr(last, "eval_count", None) or 0
+        elif outcome == "cancelled":
+            self.cancelled += 1
+        else:
+            self.failed[type(error).__name__] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,29 @@ class Statistics:
     """Time all calls together waited in the queue."""
     prompt_tokens: int
     answer_tokens: int
-    breakers: Mapping[tuple[str, str], State]
+    breakers: Mapping[Key, State]
     """By host and model; those that have seen a call."""
     observer_errors: int
+
+
+def snapshot(counts: Counts, queue: Queue | None, breakers: Mapping[Key, State]) -> Statistics:
+    """Give what the counters show at this moment."""
+    return Statistics(
+        started=counts.started,
+        ok=counts.ok,
+        cancelled=counts.cancelled,
+        failed=dict(counts.failed),
+        tries=counts.tries,
+        retries=counts.decisions["again"],
+        requeued=counts.decisions["requeued"],
+        resumed=counts.decisions["resumed"],
+        refused=counts.refused,
+        running=queue.running if queue is not None else 0,
+        waiting=queue.waiting if queue is not None else 0,
+        limit=queue.limit if queue is not None else None,
+        queued_s=counts.queued_s,
+        prompt_tokens=counts.prompt_tokens,
+        answer_tokens=counts.answer_tokens,
+        breakers=breakers,
+        observer_errors=counts.observer_errors,
+    )

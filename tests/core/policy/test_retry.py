@@ -17,6 +17,7 @@ def decided(retry: Retry, error: ArrieroError | None = None, **given: Any) -> Ag
     """Decide with values that allow it, but for what is `given`."""
     values: dict[str, Any] = {
         "is_safe": True,
+        "wanted": None,
         "tries": 1,
         "budget": RetryBudget(),
         "random": 1.0,
@@ -34,7 +35,7 @@ def decided(retry: Retry, error: ArrieroError | None = None, **given: Any) -> Ag
         (Retry(attempts=3), {"tries": 3}, "attempts used up"),
         (Retry.none(), {}, "retries are off"),
         (Retry(), {"until_s": 100.2}, "total_s would run out while waiting"),
-        (Retry(rule=lambda error: False), {}, "refused by the rule"),
+        (Retry(), {"wanted": False}, "refused by the rule"),
         (Retry(budget_ratio=0, budget_reserve=0), {}, "retry budget spent"),
     ],
 )
@@ -45,8 +46,8 @@ def test_each_rule_stops_and_says_so(retry: Retry, given: dict[str, Any], reason
 
 def test_a_rule_of_the_users_is_asked_first() -> None:
     """True tries again what would not be, None leaves it to the other rules."""
-    assert decided(Retry(rule=lambda error: True), is_safe=False) == Again(0.2)
-    assert decided(Retry(rule=lambda error: None), is_safe=False) == Stop("not safe to repeat")
+    assert decided(Retry(), is_safe=False, wanted=True) == Again(0.2)
+    assert decided(Retry(), is_safe=False, wanted=None) == Stop("not safe to repeat")
 
 
 @pytest.mark.parametrize(

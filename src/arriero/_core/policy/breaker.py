@@ -9,6 +9,9 @@ from arriero.settings import Breaker
 
 State: TypeAlias = Literal["closed", "open", "half-open"]
 
+Key: TypeAlias = tuple[str, str]
+"""Host and model."""
+
 _MOST_KEPT = 512
 """Most outcomes kept: at higher rates the window is shorter than its name says."""
 
@@ -79,3 +82,43 @@ class Circuit:
         self.state, self._opened_s = "open", now_s
         self._outcomes.clear()
         self._round += 1
+
+
+class Circuits:
+    """The circuits of one client, by host and model.
+
+    Attributes:
+        changes: What changed its state since somebody looked last.
+    """
+
+    __slots__ = ("_breaker", "_circuits", "changes")
+
+    def __init__(self, breaker: Breaker) -> None:
+        self._breaker = breaker
+        self._circuits: dict[Key, Circuit] = {}
+        self.changes: deque[tuple[Key, State]] = deque()
+
+    def ask(self, key: Key, now_s: float) -> int | float:
+        """See `Circuit.ask`."""
+        circuit = self._circuits.get(key)
+        if circuit is None:
+            circuit = self._circuits[key] = Circuit(self._breaker)
+        before = circuit.state
+        entry = circuit.ask(now_s)
+        self._compare(key, circuit, before)
+        return entry
+
+    def settle(self, key: Key, entry: int, is_good: bool | None, now_s: float) -> None:
+        """See `Circuit.settle`."""
+        circuit = self._circuits[key]
+        before = circuit.state
+        circuit.settle(entry, is_good, now_s)
+        self._compare(key, circuit, before)
+
+    def _compare(self, key: Key, circuit: Circuit, before: State) -> None:
+        if circuit.state != before:
+            self.changes.append((key, circuit.state))
+
+    def states(self) -> dict[Key, State]:
+        """Give the state of each."""
+        return {key: circuit.state for key, circuit in self._circuits.items()}

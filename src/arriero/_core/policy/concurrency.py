@@ -9,8 +9,8 @@ from arriero._core.policy.adaptive import WAITED_S, AdaptiveLimit
 from arriero._core.ticket import Ticket
 from arriero.settings import Limits
 
-Outcome: TypeAlias = Literal["ok", "failed", "none"]
-"""How a call ended, as far as it says something of the server: ``none`` says nothing."""
+Outcome: TypeAlias = Literal["ok", "failed", "cancelled"]
+"""How a call ended."""
 
 _SMOOTHING = 0.2
 """Weight of the newest call in the mean time a call takes."""

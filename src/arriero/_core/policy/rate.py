@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from arriero._core.policy.estimate import (
+    UNKNOWN_ANSWER,
+    counted_tokens,
+    most_answer_tokens,
+    prompt_tokens,
+)
 from arriero.settings import Limits
 
 TOKEN_BURST_S = 60.0
 """One answer may be thousands of tokens, so that a second's worth would block it."""
+
+_SMOOTHING = 0.2
+"""Weight of the newest answer in the length that is expected of the next."""
 
 
 class Bucket:
@@ -37,9 +49,13 @@ class Bucket:
 
 
 class Rates:
-    """The two buckets of one client."""
+    """The two buckets of one client.
 
-    __slots__ = ("_requests", "_tokens")
+    Attributes:
+        counts_tokens: True if tokens have a rate.
+    """
+
+    __slots__ = ("_answer_tokens", "_requests", "_tokens", "counts_tokens")
 
     def __init__(self, limits: Limits) -> None:
         per_s, tokens_per_s = limits.requests_per_s, limits.tokens_per_s
@@ -47,6 +63,29 @@ class Rates:
         self._tokens = (
             Bucket(tokens_per_s, tokens_per_s * TOKEN_BURST_S) if tokens_per_s is not None else None
         )
+        self.counts_tokens = self._tokens is not None
+        self._answer_tokens = float(UNKNOWN_ANSWER)
+
+    def estimate(self, body: Mapping[str, Any] | None) -> float:
+        """Give the tokens that a call will take, prompt and answer."""
+        if body is None or not self.counts_tokens:
+            return 0.0
+        most = most_answer_tokens(body)
+        return prompt_tokens(body) + (self._answer_tokens if most is None else most)
+
+    def settle(self, reserved: float, body: Mapping[str, Any] | None, last: Any) -> None:
+        """Replace a call's estimate by what the server counted in its `last` record.
+
+        Where nothing was counted, a prompt that was sent (`body`) is taken for read, and
+        nothing for written.
+        """
+        spent = counted_tokens(last)
+        if spent is None:
+            spent = 0 if body is None else prompt_tokens(body)
+        else:
+            answer = getattr(last, "eval_count", None) or 0
+            self._answer_tokens += _SMOOTHING * (answer - self._answer_tokens)
+        self.give_back(0.0, reserved - spent)
 
     def take(self, tokens: float, now_s: float) -> float:
         """Spend one request and `tokens`; give the seconds to wait before sending."""

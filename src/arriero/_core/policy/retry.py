@@ -81,6 +81,7 @@ def decide(
     error: ArrieroError,
     *,
     is_safe: bool,
+    wanted: bool | None,
     tries: int,
     budget: RetryBudget,
     random: float,
@@ -93,13 +94,13 @@ def decide(
         retry: The rules.
         error: What the try failed with.
         is_safe: Whether trying again can do no harm, as far as the protocol tells.
+        wanted: What the user's rule says; None if it says nothing.
         tries: How many there were, this one included.
         budget: What the client has retried lately; a retry is counted.
         random: Between 0 and 1.
         now_s: The time.
         until_s: When the whole call must be over.
     """
-    wanted = retry.rule(error) if retry.rule is not None else None
     if not (is_safe if wanted is None else wanted):
         return Stop("not safe to repeat" if wanted is None else "refused by the rule")
     if tries >= retry.attempts:
