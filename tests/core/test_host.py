@@ -75,6 +75,10 @@ def test_a_host_is_read_as_the_server_reads_it(value: str | None, url: str | Non
         "a\nb",
         "http://a|b",
         "x:y:80",
+        "http:/localhost:11434",
+        "http//localhost",
+        "HTTPS:/host",
+        "https",
     ],
 )
 def test_what_is_no_host_is_refused(value: str) -> None:
@@ -92,6 +96,7 @@ def test_what_is_no_host_is_refused(value: str) -> None:
         "user:secret@ho|st",
         "ftp://user:secret@host",
         "http://user:sec://ret@host:x",
+        "http:/user:secret@host",
     ],
 )
 def test_a_refusal_shows_no_password(value: str) -> None:

@@ -54,8 +54,8 @@ def parse_host(value: str | None) -> Base:
     become loopback. Quotes and blanks around the value are dropped.
 
     Raises:
-        RequestError: the port is no number from 0 to 65535, the scheme is not http(s), or
-            the host is none.
+        RequestError: the port is no number from 0 to 65535, the scheme is not http(s) or lacks
+            its ``://``, or the host is none.
     """
     text = (value or "").strip().strip("\"'").strip()
     scheme, separator, rest = text.partition("://")
@@ -67,15 +67,19 @@ def parse_host(value: str | None) -> Base:
     else:
         scheme = scheme.lower()
         if scheme not in _SCHEME_PORTS:
-            raise RequestError(f"host {_shown(text)!r}: the scheme must be http or https")
+            raise RequestError(
+                f"host {without_credentials(text)!r}: the scheme must be http or https"
+            )
         default_port = _SCHEME_PORTS[scheme]
     rest, _, _ = rest.partition("#")
     rest, _, query = rest.partition("?")
     authority, _, path = rest.partition("/")
     userinfo, _, hostport = authority.rpartition("@")
     host, port = _split_port(hostport, default_port, text)
+    if not separator and host.lower() in _SCHEME_PORTS:  # http:/localhost, http//localhost
+        raise RequestError(f"host {without_credentials(text)!r}: write {host}://")
     if _NOT_IN_URL.search(text) or not _is_host(host):
-        raise RequestError(f"host {_shown(text)!r}: no host name, address or URL")
+        raise RequestError(f"host {without_credentials(text)!r}: no host name, address or URL")
     path = path.strip("/")
     return Base(
         origin=f"{scheme}://{_reachable(host)}:{port}",
@@ -97,7 +101,7 @@ def _split_port(hostport: str, default: int, text: str) -> tuple[str, int]:
         # With user:password@ around, what looks like a port may be part of the password.
         shown = "" if "@" in text else f", not {port!r}"
         raise RequestError(
-            f"host {_shown(text)!r}: the port must be a number from 0 to 65535{shown}"
+            f"host {without_credentials(text)!r}: the port must be a number from 0 to 65535{shown}"
         )
     return host, int(port)
 
@@ -148,8 +152,8 @@ def basic_auth(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def _shown(text: str) -> str:
-    """Leave out credentials: the text goes into an error message."""
+def without_credentials(text: str) -> str:
+    """Give a URL, or what was meant to be one, without user and password."""
     scheme, separator, rest = text.partition("://") if "://" in text else ("", "", text)
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
@@ -172,7 +176,7 @@ def redirected(url: str, location: str) -> str:
     target = urljoin(url, quote(location, safe="%/:=&?~#+!$,;'@()*[]"))
     parts = urlsplit(target)
     if parts.scheme not in _SCHEME_PORTS or not parts.hostname or parts.port == 0:
-        raise ValueError(f"redirect to {_shown(location)!r}, which is no http address")
+        raise ValueError(f"redirect to {without_credentials(location)!r}, which is no http address")
     return parts._replace(fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
