@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "arriero"
-FENCED = ("_core", "schema", "types", "server/registry")
+FENCED = ("_core", "_doctor/rules", "schema", "types", "server/registry")
 FORBIDDEN = {
     "aiohttp",
     "anyio",

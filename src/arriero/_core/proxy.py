@@ -10,7 +10,7 @@ from arriero.errors import RequestError
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
-    """Give the proxy that `environ` names for `url`; None to connect directly.
+    """Give the proxy to take to `url`; None to connect directly.
 
     Loopback, private addresses and names without a dot never go through a proxy of the
     environment; name one explicitly if they must.
@@ -18,8 +18,15 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     Raises:
         RequestError: the environment names a SOCKS proxy for a server outside.
     """
-    if is_near(url):
-        return None
+    return None if is_near(url) else proxy_named(url, environ)
+
+
+def proxy_named(url: str, environ: Mapping[str, str]) -> str | None:
+    """Give the proxy that `environ` names for `url`, be it near or not.
+
+    Raises:
+        RequestError: it is a SOCKS proxy.
+    """
     parts = urlsplit(url)
     names = [f"{parts.scheme}_proxy", "all_proxy"]
     proxy = next((found for name in names if (found := _variable(environ, name))), None)
