@@ -52,6 +52,8 @@ _PLACES = {
     ),
     "arriero._core.http": ("HttpInfo",),
     "arriero._core.statistics": ("Statistics",),
+    "arriero._doctor.examine": ("doctor",),
+    "arriero._doctor.rules.findings": ("Diagnosis", "Finding"),
     "arriero._drive.tasks": ("AsyncStream",),
     "arriero._drive.threads": ("BlockingCallWarning", "Stream"),
     "arriero._sync.client": ("Client",),

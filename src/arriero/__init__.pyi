@@ -9,6 +9,9 @@ from arriero._core.events import FirstRecord as FirstRecord
 from arriero._core.events import TryEnded as TryEnded
 from arriero._core.http import HttpInfo as HttpInfo
 from arriero._core.statistics import Statistics as Statistics
+from arriero._doctor.examine import doctor as doctor
+from arriero._doctor.rules.findings import Diagnosis as Diagnosis
+from arriero._doctor.rules.findings import Finding as Finding
 from arriero._drive.tasks import AsyncStream as AsyncStream
 from arriero._drive.threads import BlockingCallWarning as BlockingCallWarning
 from arriero._drive.threads import Stream as Stream
