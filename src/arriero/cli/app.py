@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from arriero import __version__
 from arriero.cli.demo import demo
+from arriero.cli.doctor import doctor
 from arriero.cli.embed import embed
 from arriero.cli.exits import endings_told
 from arriero.cli.models import models
@@ -38,6 +39,7 @@ command(app)(run)
 command(app)(embed)
 command(app)(ps)
 command(app)(stop)
+command(app)(doctor)
 app.add_typer(models, name="models")
 app.command()(serve)
 app.command()(demo)
