@@ -90,7 +90,10 @@ def token_request(challenge: Challenge, registry: str, *, has_credentials: bool)
     Raises:
         TransferFailed: the challenge names no such place, or one that must not be asked.
     """
-    realm = urlsplit(challenge.values.get("realm", ""))
+    try:
+        realm = urlsplit(challenge.values.get("realm", ""))
+    except ValueError:
+        realm = urlsplit("")
     there, here = realm.netloc.rpartition("@")[2], urlsplit(registry).netloc
     if realm.scheme not in ("http", "https") or not there:
         raise TransferFailed("unauthorized: the registry names no place that gives tokens")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 from ..names import ModelName
 from .challenge import Credentials, read_challenges, token_in, token_request
@@ -17,6 +17,7 @@ _MAX_ERROR = 4096
 """Characters of an error page that are passed on."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
+_NO_URL = "redirect to something that is no HTTP URL"
 _DENIED = "unauthorized: access denied"
 
 
@@ -73,7 +74,7 @@ class Session:
         Raises:
             TransferFailed: it leads out of TLS, or is no HTTP URL.
         """
-        target = urlsplit(urljoin(url, location))
+        target = _split(url, location)
         if target.scheme == "http" and urlsplit(url).scheme == "https":
             if target.hostname == urlsplit(self.origin).hostname:
                 # A registry behind a proxy that ends TLS does not know what it is called.
@@ -81,7 +82,7 @@ class Session:
             if not self._access.insecure:
                 raise TransferFailed(f"redirect out of TLS to {target.hostname} refused")
         if target.scheme not in ("http", "https") or not target.netloc:
-            raise TransferFailed("redirect to something that is no HTTP URL")
+            raise TransferFailed(_NO_URL)
         return target.geturl()
 
     def ask(self, request: Request) -> Operation[Answer]:
@@ -202,9 +203,17 @@ def checked(answer: Answer, url: str) -> Answer:
 def _redirects(answer: Answer, url: str, location: str) -> bool:
     if not location:
         return False
+    if answer.status in _REDIRECTS:
+        return True
     # Ollama's registry may also answer with a 200 that says where the blob is.
-    elsewhere = urlsplit(urljoin(url, location)).netloc != urlsplit(url).netloc
-    return answer.status in _REDIRECTS or (answer.status == 200 and elsewhere)
+    return answer.status == 200 and _split(url, location).netloc != urlsplit(url).netloc
+
+
+def _split(url: str, location: str) -> SplitResult:
+    try:
+        return urlsplit(urljoin(url, location))
+    except ValueError as error:
+        raise TransferFailed(f"{_NO_URL}: {error}") from error
 
 
 def _origin(scheme: str, host: str) -> tuple[str, str]:

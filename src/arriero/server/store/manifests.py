@@ -115,6 +115,8 @@ def _layer(raw: Any) -> Layer:
     texts = (media_type, digest, parent, name)
     if not all(isinstance(text, str) for text in texts) or not isinstance(size, int):
         raise CorruptManifest("manifest: a layer has a value of the wrong type")
+    if size < 0:
+        raise CorruptManifest("manifest: a layer has a negative size")
     try:
         known = digest_in(file_name(digest))
     except InvalidDigest:
