@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from ..registry.messages import FilePart, TransferFailed
+from ..registry.messages import FilePart, Lost, StatusRefused, TransferFailed
 from ..registry.pace import Pace, Patience, split
 from ..registry.pushing import (
     Place,
@@ -26,6 +26,7 @@ from ..workers import Workers
 from .http import Http
 
 _PIECE_BYTES = 1024 * 1024
+_GIVEN_UP = (400, 404, 416)
 
 
 class Upload:
@@ -56,6 +57,7 @@ class Upload:
         self._workers = workers
         self._pace = pace
         self._completed = 0
+        self._was_cut = False
 
     async def run(self, tell: Callable[[int], Awaitable[None]]) -> None:
         """Send it unless it is there; tell how much is, every now and then.
@@ -76,7 +78,20 @@ class Upload:
 
     async def _run(self) -> None:
         if await self._http.run(has_blob(self._session, self._layer.digest)):
-            return
+            return None
+        patience = Patience(self._pace)
+        while True:
+            self._was_cut = False
+            try:
+                return await self._send_all()
+            except StatusRefused as error:
+                # After a cut a registry may know nothing more of an upload, or have another
+                # end than it said: docker-registry 2.8 gives such uploads up.
+                if not self._was_cut or error.status not in _GIVEN_UP:
+                    raise
+                await asyncio.sleep(patience.wait_s(Lost(str(error))))
+
+    async def _send_all(self) -> None:
         place = await self._http.run(begin_upload(self._session, self._layer))
         if place is None:
             return
@@ -95,6 +110,7 @@ class Upload:
             try:
                 place = await self._http.run(send_piece(self._session, place, piece), self._sent)
             except TransferFailed as error:
+                self._was_cut = True
                 await asyncio.sleep(patience.wait_s(error))
                 before = place.received
                 place = await self._looked_up(place, patience)
