@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 
 from arriero.server import Server, serve
+from arriero.server.app import VERSION, Application, load_model
+from arriero.server.catalogue import FixedCatalogue
+from arriero.server.registry.pace import Pace
+from arriero.server.running import _listen
+from arriero.server.settings import Scheduling
+from arriero.server.store import Store
+from arriero.server.transfer.models import RegistryTransfers
 
 from ..conftest import Answer, ask_server
+from .bad_line import BadLine, bad_line
 from .real_registry import RealRegistry, real_registry
 
 
@@ -42,11 +50,51 @@ class Farm:
         listed = self.ask("/api/tags", None, "GET").json["models"]
         return {model["name"] for model in listed}
 
+    def pull(self, name: str) -> Answer:
+        """Pull a model over plain HTTP."""
+        return self.ask("/api/pull", {"model": name, "insecure": True})
+
     def litter(self) -> list[str]:
         """Files in the store that belong to no finished blob."""
         blobs = self.store / "blobs"
         found = sorted(path.name for path in blobs.iterdir()) if blobs.exists() else []
         return [name for name in found if len(name) != len("sha256-") + 64]
+
+
+def start(store: Path, pace: Pace | None = None) -> Farm:
+    """Start a server on a store, with small parts and short waits if nothing else is said."""
+    opened = Store(store)
+    opened.clean()
+    transfers = RegistryTransfers(opened, VERSION, pace=pace or QUICK)
+    app = Application(
+        FixedCatalogue([]), Scheduling(), load_model, store=opened, transfers=transfers
+    )
+    return Farm(Server(app, _listen("127.0.0.1", 0)), store)
+
+
+QUICK = Pace(
+    least_part_bytes=300_000,
+    streams=4,
+    first_wait_s=0.002,
+    stall_s=5,
+    tick_s=0.005,
+    look_s=0.005,
+)
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Farm]:
+    """A server without models that cuts blobs into small parts and does not wait long."""
+    farm = start(tmp_path / "farm")
+    with farm.server:
+        yield farm
+
+
+@pytest.fixture
+def line(registry: RealRegistry) -> Iterator[BadLine]:
+    """A line to the registry."""
+    with bad_line(registry.host) as found:
+        yield found
 
 
 @pytest.fixture
