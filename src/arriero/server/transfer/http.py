@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..registry.messages import Answer, FilePart, Lost, Operation, Request, Stalled, TransferFailed
@@ -119,21 +120,23 @@ class Http:
         return self._session
 
     async def _pieces_of(self, part: FilePart, sent: Sent | None) -> AsyncIterator[bytes]:
-        file = await self._workers.submit(lambda: part.path.open("rb"))
-        try:
-            await self._workers.submit(lambda: file.seek(part.offset))
-            left = part.size_bytes
-            while left:
-                size = min(left, _PIECE_BYTES)
-                piece = await self._workers.submit(partial(file.read, size))
-                if not piece:
-                    raise TransferFailed(f"{part.path} is shorter than it was")
-                yield piece
-                left -= len(piece)
-                if sent is not None:
-                    sent(len(piece))
-        finally:
-            file.close()
+        at, end = part.offset, part.offset + part.size_bytes
+        while at < end:
+            # Opened anew each time: of a request that breaks off, nobody would close it.
+            size = min(end - at, _PIECE_BYTES)
+            piece = await self._workers.submit(partial(_read_at, part.path, at, size))
+            if not piece:
+                raise TransferFailed(f"{part.path} is shorter than it was")
+            yield piece
+            at += len(piece)
+            if sent is not None:
+                sent(len(piece))
+
+
+def _read_at(path: Path, at: int, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(at)
+        return file.read(size)
 
 
 class _Stream:
