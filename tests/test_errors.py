@@ -10,6 +10,7 @@ import pytest
 
 from arriero import errors
 from arriero.errors import (
+    ApplyFailed,
     ArrieroError,
     CallCancelled,
     CertificateNotPinned,
@@ -58,6 +59,7 @@ MADE: list[tuple[ArrieroError, str, tuple[type, ...]]] = [
     (StreamIncomplete("x"), "x", (ProtocolError, ValueError)),
     (ParseError("why", "text"), "the answer does not fit its format: why", (ValueError,)),
     (ToolError("tool", "why"), "tool: why", (ArrieroError,)),
+    (ApplyFailed("why", {"a": 1}), "why", (ArrieroError,)),
     (
         VerificationFailed("m", "digest", "why"),
         "model 'm' fails its digest check: why",

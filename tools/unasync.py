@@ -14,30 +14,46 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "src/arriero/_async"
-TARGET = ROOT / "src/arriero/_sync"
-MODULES = ("client", "inference", "models", "service")
+PACKAGE = ROOT / "src/arriero"
+MODULES = {
+    **{
+        f"_async/{name}.py": f"_sync/{name}.py"
+        for name in ("client", "inference", "models", "service")
+    },
+    "lifecycle/_async.py": "lifecycle/_sync.py",
+}
+"""What is read, and what is written from it."""
 
 RULES = {
     "AsyncBase": "SyncBase",
     "AsyncClient": "Client",
+    "AsyncHosts": "Hosts",
+    "AsyncProvisioner": "Provisioner",
     "AsyncStream": "Stream",
     "_async": "_sync",
     "_drive.tasks": "_drive.threads",
+    "lifecycle._tasks": "lifecycle._threads",
 }
 DROP = re.compile(r"\b(?:async|await) ")
 NAME = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in RULES))
-HEADER = "# Generated from arriero/_async/{}.py by tools/unasync.py: edit that file.\n"
+HEADER = "# Generated from arriero/{} by tools/unasync.py: edit that file.\n"
 
 
 def converted(module: str, used: set[str]) -> str:
     """Give the sync text of an async module, formatted; add to `used` the rules it needed."""
-    source = (SOURCE / f"{module}.py").read_text()
+    source = (PACKAGE / module).read_text()
     used.update(NAME.findall(source))
     text = HEADER.format(module) + NAME.sub(lambda found: RULES[found[0]], DROP.sub("", source))
     for command in (["check", "--select", "I", "--fix", "--quiet"], ["format", "--quiet"]):
         made = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, f"--stdin-filename={TARGET / module}.py", "-"],
+            [
+                sys.executable,
+                "-m",
+                "ruff",
+                *command,
+                f"--stdin-filename={PACKAGE / MODULES[module]}",
+                "-",
+            ],
             input=text,
             capture_output=True,
             text=True,
@@ -51,7 +67,7 @@ def converted(module: str, used: set[str]) -> str:
 def main() -> int:
     """Write or check; 1 if the check fails or a rule is needed nowhere."""
     used: set[str] = set()
-    texts = {TARGET / f"{module}.py": converted(module, used) for module in MODULES}
+    texts = {PACKAGE / target: converted(module, used) for module, target in MODULES.items()}
     if unused := set(RULES) - used:
         print(f"tools/unasync.py: unused rules {sorted(unused)}", file=sys.stderr)
         return 1

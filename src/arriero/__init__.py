@@ -60,6 +60,7 @@ _PLACES = {
     "arriero._transport.pins": ("spki_pin",),
     "arriero.errors": (
         "AccessDenied",
+        "ApplyFailed",
         "ArrieroError",
         "BadRequest",
         "CallCancelled",

@@ -18,6 +18,7 @@ from arriero._drive.threads import Stream as Stream
 from arriero._sync.client import Client as Client
 from arriero._transport.pins import spki_pin as spki_pin
 from arriero.errors import AccessDenied as AccessDenied
+from arriero.errors import ApplyFailed as ApplyFailed
 from arriero.errors import ArrieroError as ArrieroError
 from arriero.errors import BadRequest as BadRequest
 from arriero.errors import CallCancelled as CallCancelled

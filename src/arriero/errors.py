@@ -32,6 +32,7 @@
     │  └─ StreamIncomplete                       the stream ended before it was done
     ├─ ParseError (ValueError)                   structured output does not fit its type
     ├─ VerificationFailed                        a model is not what was asked for
+    ├─ ApplyFailed                               not every host could be given its models
     ├─ DiskFull                                  the server's disk cannot take the model
     └─ ToolError                                 a tool the model asked for could not be run
 
@@ -339,6 +340,22 @@ class VerificationFailed(ArrieroError):
 
     def __str__(self) -> str:
         return f"model {self.model!r} fails its {self.check} check: {self.reason}"
+
+
+class ApplyFailed(ArrieroError):
+    """Not every host could be given its models; where it failed, the old ones go on serving.
+
+    Attributes:
+        report: What became of each host: an `arriero.lifecycle.Report`.
+    """
+
+    def __init__(self, reason: str, report: Any = None) -> None:
+        super().__init__(reason, report)
+        self.reason = reason
+        self.report = report
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class DiskFull(ArrieroError):

@@ -3,17 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from arriero._core.effects import Drop, HashFile, Operation, ReadBody, ReadPart, Send, Sleep
 from arriero._core.host import origin_of
 from arriero._core.http import Fault, Head
 from arriero._core.operations import Target
+from arriero.errors import ArrieroError
+from arriero.lifecycle.journal import Journal
+from arriero.lifecycle.work import Ask, Note, Work
 from tests.core.script import Clock, target
 from tests.lifecycle.ollama import Ollama
 
 HOST = "http://gpu1:11434"
+
+
+class Crash(BaseException):
+    """The process is gone: nobody gets to tidy up."""
+
+
+class Fuse:
+    """Ends the process at some act: before it, or after it was done and before it was known.
+
+    Attributes:
+        acts: How many there were.
+    """
+
+    def __init__(self, at: int = -1, *, after: bool = False) -> None:
+        self._at, self._after = at, after
+        self.acts = 0
+
+    def run(self, act: Callable[[], Any]) -> Any:
+        """Do something, unless this is where it ends."""
+        is_last = self.acts == self._at
+        self.acts += 1
+        if is_last and not self._after:
+            raise Crash
+        result = act()
+        if is_last:
+            raise Crash
+        return result
 
 
 class Memory:
@@ -22,6 +53,7 @@ class Memory:
     Attributes:
         slept: The waits so far.
         is_open: True while an answer is open.
+        fuse: Where it ends.
     """
 
     def __init__(self, server: Ollama, host: str = HOST, **more: Any) -> None:
@@ -31,6 +63,7 @@ class Memory:
         self.target: Target = target(host, clock=self.clock, **more)
         self.slept: list[float] = []
         self.is_open = False
+        self.fuse = Fuse()
         self._records: Iterator[Any] = iter(())
 
     def run(self, operation: Operation[Any]) -> Any:
@@ -39,7 +72,7 @@ class Memory:
             effect = next(operation)
             while True:
                 try:
-                    result = self._act(effect)
+                    result = self.fuse.run(partial(self._act, effect))
                 except (Fault, OSError) as fault:
                     self.is_open = False
                     effect = operation.throw(fault)
@@ -74,6 +107,24 @@ class Memory:
             case _:
                 raise AssertionError(effect)
         return None
+
+    def work(self, work: Work[Any], journal: Journal) -> Any:
+        """Run work to its end, as a driver of `arriero.lifecycle` does."""
+        try:
+            effect = next(work)
+            while True:
+                try:
+                    match effect:
+                        case Ask(make):
+                            result = self.run(make(self.target))
+                        case Note(act):
+                            result = self.fuse.run(partial(act, journal))
+                except ArrieroError as error:
+                    effect = work.throw(error)
+                else:
+                    effect = work.send(result)
+        except StopIteration as done:
+            return done.value
 
     def _part(self, until: float | None) -> bytes:
         self.clock.now_s += 0.05

@@ -1,0 +1,196 @@
+# Generated from arriero/lifecycle/_async.py by tools/unasync.py: edit that file.
+"""`Provisioner`: models as they are wanted, on every host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from arriero.errors import RequestError
+from arriero.lifecycle import applying, retention, warm
+from arriero.lifecycle._hosts import reported, require_allowed
+from arriero.lifecycle._threads import Hosts
+from arriero.lifecycle.applying import Finding, Report
+from arriero.lifecycle.difference import Side, side_of_host
+from arriero.lifecycle.journal import Change
+from arriero.lifecycle.lockfile import Lock, LockedModel, require_fresh
+from arriero.lifecycle.locking import locked
+from arriero.lifecycle.plan import Plan, Step, steps_for
+from arriero.lifecycle.preflighted import preflighted
+from arriero.lifecycle.rollout import Rollout
+from arriero.lifecycle.survey import Entry, listed
+from arriero.lifecycle.transaction import Manner, OnStep
+from arriero.lifecycle.wanted import Wanted
+from arriero.lifecycle.warm import Warmed
+from arriero.types.ensured import PullPolicy
+
+
+class Provisioner(Hosts):
+    """Gives hosts the models that ``models.toml`` wants, and takes them back.
+
+    Every change is a transaction for each model and host: the old model serves until the new
+    one is proven, and what a crash leaves open is finished or undone by the next `apply`.
+
+    Raises, from every method: `RequestError` for what contradicts itself or a journal that
+    cannot be used; the errors of the calls, for a host that cannot be reached.
+    """
+
+    def lock(
+        self, wanted: Wanted, old: Lock | None = None, *, upgrade: Iterable[str] | bool = False
+    ) -> Lock:
+        """Pin what is wanted, and give the lock; it is not written.
+
+        The registry is asked from here, without credentials; where it does not answer, a host
+        that has the model will do. Nothing is pulled.
+
+        Args:
+            wanted: From `read_wanted`.
+            old: Lock whose pins stay where they still fit.
+            upgrade: Models whose pins do not stay; True is all of them.
+
+        Raises:
+            RequestError: a model is known neither to its registry nor to its host.
+        """
+        known: dict[str, LockedModel] = {}
+        again = set(wanted.models) if upgrade is True else set(upgrade or ())
+        if unknown := again - set(wanted.models):
+            raise RequestError(f"upgrade: {', '.join(sorted(unknown))} is not in models.toml")
+        for name, model in wanted.models.items():
+            kept = None if old is None or name in again else old.models.get(name)
+            base_is_same = Lock({**known, name: kept} if kept is not None else {}).has(model)
+            if kept is not None and base_is_same:
+                known[name] = kept
+                continue
+            host = self._host_of(wanted, name)
+            known[name] = self._on(host, locked(wanted, model, known))
+        return Lock(known)
+
+    def plan(self, wanted: Wanted, lock: Lock, *, enforce_preflight: bool = True) -> Plan:
+        """Say what has to be done so that every host has what is locked. Nothing is changed.
+
+        Args:
+            wanted: What is wanted.
+            lock: A lock that fits it.
+            enforce_preflight: Whether a step is refused if the disk cannot hold what it brings.
+
+        Raises:
+            RequestError: the lock is stale.
+        """
+        require_fresh(lock, wanted)
+        steps: list[Step] = []
+        unfinished: list[Change] = []
+        for host in self.hosts:
+            state = self._on(host, applying.state_of(host, wanted, lock))
+            unfinished += self.journal.entries(host=host, only_open=True)
+            steps += preflighted(
+                steps_for(wanted, lock, state),
+                self._look(host),
+                self.journal.loads(host),
+                enforce=enforce_preflight,
+            )
+        return Plan(tuple(steps), wanted, lock, tuple(unfinished))
+
+    def apply(
+        self,
+        plan: Plan,
+        *,
+        parallel: int = 1,
+        max_failed: float = 0.0,
+        policy: PullPolicy | None = None,
+        on_step: OnStep | None = None,
+    ) -> Report:
+        """Do what a plan says, after what a crash left open was finished or undone.
+
+        On a host the steps are taken one after another until one fails.
+
+        Args:
+            plan: From `plan`.
+            parallel: Most hosts at a time.
+            max_failed: Share of the hosts that may fail before no further one is begun; 0 stops
+                at the first.
+            policy: Tries, waits and stalls of pulls.
+            on_step: Told what happens: step, a word for it, record of a pull or None. It is
+                called from several threads if several hosts run at a time.
+
+        Raises:
+            ApplyFailed: a host failed; `report` says what became of each.
+            RequestError: the plan has a step that is refused, or another process applies now.
+        """
+        require_allowed(plan)
+        manner = Manner(plan.wanted.folder, policy, on_step)
+        rollout: Rollout[list[Change]] = Rollout(
+            plan.hosts, parallel=parallel, max_failed=max_failed
+        )
+        jobs = {host: partial(applying.applied, plan, host, manner) for host in plan.hosts}
+        with self.journal.claim():
+            self._each(jobs, rollout)
+        return reported(rollout)
+
+    def verify(self, wanted: Wanted, lock: Lock, *, smoke: bool = True) -> list[Finding]:
+        """Check that every host has what is locked, whole and answering. Nothing is changed.
+
+        Args:
+            wanted: What is wanted.
+            lock: A lock that fits it.
+            smoke: Whether smoke tests are asked, which loads the models.
+        """
+        require_fresh(lock, wanted)
+        found: list[Finding] = []
+        for host in self.hosts:
+            found += self._on(host, applying.verified(wanted, lock, host, smoke=smoke))
+        return found
+
+    def rollback(self, change: int | Change) -> Change:
+        """Bring a model back to what it was before a change, and give the new entry.
+
+        Works as long as the host has the old model under any name, which `apply` sees to until
+        `prune` takes it. A model that was not there before is taken away; it is kept as well.
+
+        Args:
+            change: Entry of the journal, or its number.
+
+        Raises:
+            RequestError: the old model is gone, or there is nothing to go back to.
+        """
+        entry = self.journal.entry(change) if isinstance(change, int) else change
+        with self.journal.claim():
+            return self._on(entry.host, applying.rolled_back(entry, Manner(Path())))
+
+    def prune(
+        self, *, keep: int = 1, older_than: timedelta = timedelta(0), dry_run: bool = False
+    ) -> dict[str, list[Entry]]:
+        """Delete models that were replaced, and give them by host.
+
+        Args:
+            keep: How many of each model stay on each host, the newest.
+            older_than: How old one has to be to go.
+            dry_run: True only says what would go.
+        """
+        now = datetime.now(UTC)
+        gone: dict[str, list[Entry]] = {}
+        with self.journal.claim():
+            for host in self.hosts:
+                gone[host] = self._on(
+                    host, retention.candidates(host, now=now, keep=keep, older_than=older_than)
+                )
+                if not dry_run:
+                    self._on(host, retention.pruned(host, gone[host]))
+        return gone
+
+    def warm(self, wanted: Wanted) -> list[Warmed]:
+        """Load what is to be kept warm on each host, and wait until all of it is ready.
+
+        What each took in memory goes into the journal, for later preflights.
+        """
+        made: list[Warmed] = []
+        for host in self.hosts:
+            pool = warm.pool_of(wanted, host)
+            if pool:
+                made += self._on(host, warm.warmed(host, pool))
+        return made
+
+    def side(self, host: str) -> Side:
+        """Give what a host has, for `difference`."""
+        return side_of_host(self._on(host, listed()))

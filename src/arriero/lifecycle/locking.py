@@ -1,0 +1,176 @@
+"""Make the lock: find out which versions there are now, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from arriero._core import registry
+from arriero._core.api import models as calls
+from arriero._core.api import service
+from arriero._core.api.ensure import offered
+from arriero._core.effects import HashFile, Operation
+from arriero._core.operations import Target
+from arriero._core.registry import Manifest, checked_name
+from arriero.errors import ArrieroError, RequestError
+from arriero.lifecycle.facts import Facts, facts_of, text_digest
+from arriero.lifecycle.licences import identifiers
+from arriero.lifecycle.lockfile import LockedLayer, LockedModel
+from arriero.lifecycle.plan import expected_of
+from arriero.lifecycle.survey import HostState, listed
+from arriero.lifecycle.wanted import Wanted, WantedModel
+from arriero.lifecycle.work import Ask, Work, asked
+
+_TEXTS = ("template", "system", "params", "license")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What could be learnt of a model that is pulled."""
+
+    digest: str
+    manifest: Manifest | None
+    facts: Facts
+    licences: tuple[str, ...]
+
+
+def locked(
+    wanted: Wanted, model: WantedModel, known: Mapping[str, LockedModel]
+) -> Work[LockedModel]:
+    """Lock one model, by what the registry and one host say.
+
+    Args:
+        wanted: All that is wanted, for the paths of files.
+        model: The one to lock.
+        known: Those locked before, bases among them.
+
+    Raises:
+        RequestError: neither the registry nor the host knows it, or a file cannot be read.
+    """
+    version = yield from asked(service.version())
+    if not model.is_made:
+        made = yield from _pulled(model.name, model.pull_name, model.digest, model.insecure)
+        return _of_pulled(model, made, version.version or "")
+    digests: dict[str, str] = {}
+    for name in (*model.files, *model.adapters):
+        digests[name] = yield Ask(partial(_hashed, path=str(wanted.path_of(name))))
+    base = yield from _base_of(model, wanted, known)
+    pinned = msgspec.structs.replace(
+        base, wanted=model.fingerprint, files=digests, server=version.version or ""
+    )
+    licences = base.licences
+    if model.license is not None:
+        extra = identifiers([model.license])
+        licences = tuple(dict.fromkeys([*(one for one in licences if one != "NONE"), *extra]))
+    expected = msgspec.structs.replace(expected_of(model, pinned), shape=base.facts.shape)
+    return msgspec.structs.replace(pinned, licences=licences, facts=expected)
+
+
+def _hashed(target: Target, path: str) -> Operation[str]:
+    try:
+        digest, _ = yield HashFile(path)
+    except OSError as cause:
+        raise RequestError(f"{path} cannot be read: {cause.strerror}") from cause
+    return str(digest)
+
+
+def _of_pulled(model: WantedModel, made: _Found, version: str) -> LockedModel:
+    layers = () if made.manifest is None else made.manifest.layers
+    return LockedModel(
+        wanted=model.fingerprint,
+        digest=made.digest,
+        size=sum(layer.size for layer in layers),
+        layers=tuple(LockedLayer(one.kind, one.digest, one.size) for one in layers),
+        facts=made.facts,
+        licences=made.licences,
+        server=version,
+    )
+
+
+def _base_of(
+    model: WantedModel, wanted: Wanted, known: Mapping[str, LockedModel]
+) -> Work[LockedModel]:
+    if model.from_ is None:
+        return LockedModel("", licences=identifiers(()))
+    base = known.get(model.from_)
+    if base is None or model.from_ not in wanted.models:
+        found = yield from _pulled(model.from_, model.from_, None, insecure=False)
+        base = _of_pulled(WantedModel(name=model.from_), found, "")
+    return LockedModel(
+        "",
+        base=model.from_,
+        base_digest=base.digest,
+        facts=base.facts,
+        licences=base.licences,
+    )
+
+
+def _pulled(name: str, source: str, digest: str | None, insecure: bool) -> Work[_Found]:
+    parts = checked_name(source, "lock")
+    manifest: Manifest | None = yield Ask(partial(offered, name=parts, insecure=insecure))
+    state = yield from listed()
+    wanted = digest or _newest(name, source, manifest, state)
+    if manifest is not None and manifest.digest != wanted:
+        manifest = None
+    there = state.with_digest(wanted)
+    if manifest is None and there is None:
+        raise RequestError(
+            f"{name} cannot be locked at {wanted}: the registry has another one or does not"
+            " answer, and the host does not have it"
+        )
+    if there is not None:
+        shown = yield from asked(calls.show(there))
+        texts = [shown.license] if shown.license else []
+        return _Found(wanted, manifest, facts_of(shown), identifiers(texts))
+    assert manifest is not None
+    return (yield from _from_registry(parts, manifest, insecure))
+
+
+def _newest(name: str, source: str, manifest: Manifest | None, state: HostState) -> str:
+    if manifest is not None:
+        return manifest.digest
+    found = state.digest_of(source) or state.digest_of(name)
+    if not found:
+        raise RequestError(
+            f"{name} cannot be locked: the registry does not answer for {source}, and the host"
+            " does not have it; pull it there once, or mend the name"
+        )
+    return found
+
+
+def _from_registry(parts: Any, manifest: Manifest, insecure: bool) -> Work[_Found]:
+    """Read the small layers, so that a licence is known before the weights are pulled."""
+    texts: dict[str, list[str]] = {kind: [] for kind in _TEXTS}
+    is_whole = True
+    for kind in _TEXTS:
+        for layer in manifest.of_kind(kind):
+            try:
+                text = yield from asked(registry.text(parts, layer, insecure=insecure))
+            except ArrieroError:  # a registry may want credentials for its blobs
+                is_whole = False
+            else:
+                texts[kind].append(text)
+    weights = (*manifest.of_kind("model"), *manifest.of_kind("projector"))
+    facts = Facts(
+        weights=tuple(layer.digest for layer in weights),
+        adapters=tuple(layer.digest for layer in manifest.of_kind("adapter")),
+        parameters=_parameters(texts["params"]),
+        # Whether its server will show this template or that of the weights is not known yet.
+        system=text_digest("\n".join(texts["system"])),
+    )
+    licences = identifiers(texts["license"]) if is_whole else ()
+    return _Found(manifest.digest, manifest, facts, licences)
+
+
+def _parameters(texts: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for text in texts:
+        try:
+            found.update(msgspec.json.decode(text, type=dict[str, Any]))
+        except msgspec.DecodeError:
+            continue
+    return found
