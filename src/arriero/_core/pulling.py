@@ -14,8 +14,9 @@ from typing import Any
 from arriero._core.api.models import pull
 from arriero._core.effects import Drop, Operation, ReadPart, Sleep
 from arriero._core.failures import described
+from arriero._core.governed import streamed
 from arriero._core.http import Fault
-from arriero._core.operations import Progress, Target, begun, opened
+from arriero._core.operations import Progress, Target, begun
 from arriero._core.reading import Reading
 from arriero.errors import (
     AccessDenied,
@@ -30,7 +31,7 @@ from arriero.errors import (
     StreamFailed,
     StreamIncomplete,
 )
-from arriero.settings import Timeouts
+from arriero.settings import CallPolicy, Retry, Timeouts
 from arriero.types.ensured import PullPolicy
 from arriero.types.models import ProgressResponse
 
@@ -45,6 +46,9 @@ _FINAL = re.compile(
 )
 """What another try would only meet again."""
 
+
+_ONE_TRY = CallPolicy(retry=Retry(attempts=1))
+"""What is tried again is decided here, by what a pull brings."""
 
 _SLOWEST_HASHING = 20e6
 """Bytes a second that a slow disk reads."""
@@ -120,7 +124,7 @@ def pulled(
     while True:
         advance.has_moved, advance.moved_s = False, target.clock()
         call = pull(model, insecure=insecure, stream=True, timeouts=budgets)
-        progress = begun(call, target)
+        progress = begun(call, target, _ONE_TRY)
         progress.started_s = started_s  # `total_s` counts over all tries
         sent += 1
         try:
@@ -149,19 +153,33 @@ def _once(
     stall_s: float | None,
     on_progress: OnProgress | None,
 ) -> Operation[None]:
-    head = yield from opened(call, target, progress)
+    head = yield from streamed(call, target, progress)
     reading: Reading[ProgressResponse] = Reading(call, target, progress, head)
+    try:
+        yield from _read(reading, target, advance, stall_s, on_progress)
+    finally:
+        reading.over()
+    if reading.failure is not None:
+        raise reading.failure
+
+
+def _read(
+    reading: Reading[ProgressResponse],
+    target: Target,
+    advance: Advance,
+    stall_s: float | None,
+    on_progress: OnProgress | None,
+) -> Operation[None]:
     is_open = True
     while not reading.ended:
         until = _earlier(reading.until(), advance.stalls_at(stall_s))
         try:
             data = yield ReadPart(until)
         except Fault as fault:
-            is_open = False
             if fault.kind == "timeout" and _is_late(target, advance, stall_s):
                 raise _stalled(stall_s) from fault
             reading.fault(fault)
-            break
+            return
         if data:
             reading.feed(data)
         else:
@@ -177,8 +195,6 @@ def _once(
             raise _stalled(stall_s)
     if is_open:
         yield Drop()
-    if reading.failure is not None:
-        raise reading.failure
 
 
 def _is_late(target: Target, advance: Advance, stall_s: float | None) -> bool:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from arriero._core.calls import Call
 from arriero._core.effects import Operation
-from arriero._core.operations import Target, whole
+from arriero._core.governed import whole
+from arriero._core.operations import Target
 
 if TYPE_CHECKING:
     from arriero.lifecycle.journal import Journal
