@@ -212,15 +212,15 @@ class Governor:
         if circuits is None or not call.runs_model:
             return
         key = (host, call.model)
-        entry = self._locked(lambda: circuits.ask(key, self._clock()))
-        if isinstance(entry, int):
+        entry, rest_s = self._locked(lambda: circuits.ask(key, self._clock()))
+        if entry is not None:
             progress.circuit = key, entry
             return
         error = CircuitOpen(
             f"the circuit of model {call.model!r} is open, as too many calls failed; the host is"
-            f" asked again in {entry:.3g} s"
+            f" asked again in {rest_s:.3g} s"
         )
-        error.retry_after_s = entry
+        error.retry_after_s = rest_s
         raise described(error, call=call.name, host=host, attempts=progress.attempts)
 
     # After a failed try

@@ -33,24 +33,29 @@ class Circuit:
         self._round = 0
         self.state: State = "closed"
 
-    def ask(self, now_s: float) -> int | float:
+    def ask(self, now_s: float) -> int | None:
         """Let a try through, or not.
 
         Returns:
-            A whole number to be given back to `settle` if it may go; else, as a float, the
-            seconds until another may.
+            A number to be given back to `settle` if it may go; None if it may not, and
+            `rest_s` says for how long.
         """
         if self.state == "open":
-            left_s = self._opened_s + self._breaker.open_s - now_s
-            if left_s > 0:
-                return left_s
+            if self.rest_s(now_s) > 0:
+                return None
             self.state, self._probing = "half-open", 0
             self._round += 1
         if self.state == "half-open":
             if self._probing >= self._breaker.probes:
-                return self._breaker.open_s
+                return None
             self._probing += 1
         return self._round
+
+    def rest_s(self, now_s: float) -> float:
+        """Give the seconds until a try may go; while a probe is out, until one may be due."""
+        if self.state == "open":
+            return max(0.0, self._opened_s + self._breaker.open_s - now_s)
+        return self._breaker.open_s if self.state == "half-open" else 0.0
 
     def settle(self, entry: int, is_good: bool | None, now_s: float) -> None:
         """Take in how a try that was let through ended; None if that says nothing."""
@@ -98,15 +103,15 @@ class Circuits:
         self._circuits: dict[Key, Circuit] = {}
         self.changes: deque[tuple[Key, State]] = deque()
 
-    def ask(self, key: Key, now_s: float) -> int | float:
-        """See `Circuit.ask`."""
+    def ask(self, key: Key, now_s: float) -> tuple[int | None, float]:
+        """See `Circuit.ask` and `Circuit.rest_s`."""
         circuit = self._circuits.get(key)
         if circuit is None:
             circuit = self._circuits[key] = Circuit(self._breaker)
         before = circuit.state
         entry = circuit.ask(now_s)
         self._compare(key, circuit, before)
-        return entry
+        return entry, circuit.rest_s(now_s)
 
     def settle(self, key: Key, entry: int, is_good: bool | None, now_s: float) -> None:
         """See `Circuit.settle`."""
