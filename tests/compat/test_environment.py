@@ -99,10 +99,10 @@ def test_web_tools_use_a_key_given_for_ollama_com(monkeypatch: pytest.MonkeyPatc
     header = {"Authorization": "Bearer key-1"}
     assert Client("https://ollama.com", headers=header)._setup.api_key == "key-1"
     assert Client("ollama.com", auth="key-2")._setup.api_key == "key-2"
-    assert Client("near.example", headers=header)._setup.api_key is None
+    assert Client("https://near.example", headers=header)._setup.api_key is None
     monkeypatch.setenv("OLLAMA_API_KEY", "key-3")
     assert Client("https://ollama.com", headers=header)._setup.api_key == "key-1"
-    assert Client("near.example", headers=header)._setup.api_key == "key-3"
+    assert Client("https://near.example", headers=header)._setup.api_key == "key-3"
 
 
 @pytest.mark.parametrize(

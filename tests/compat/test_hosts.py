@@ -95,7 +95,7 @@ def test_credentials_and_query_of_the_host_are_used(
     """The official client drops both; here they are sent, and not shown."""
     url = "http://me:secret@1.2.3.4:5/x?key=1"
     assert official["ollama._client"]._parse_host(url) == "http://1.2.3.4:5/x"
-    client = Client(url)
+    client = Client(url, cleartext_credentials="allow")
     assert client.host == "http://1.2.3.4:5/x"
     assert "secret" not in repr(client)
     assert client._target.base.join("/api/tags") == "http://1.2.3.4:5/x/api/tags?key=1"

@@ -264,6 +264,7 @@ class Colour:
         from arriero import Client
 
         self.script = Script(answers)
+        arguments.setdefault("cleartext_credentials", "allow")  # tests of that say otherwise
         return Client(arguments.pop("host", "http://server:80"), **ONCE | arguments)
 
     def do(self, value: Any) -> Any:
@@ -300,6 +301,7 @@ class AsyncColour(Colour):
         from arriero import AsyncClient
 
         self.script = Script(answers)
+        arguments.setdefault("cleartext_credentials", "allow")
         return AsyncClient(arguments.pop("host", "http://server:80"), **ONCE | arguments)
 
     def do(self, value: Any) -> Any:

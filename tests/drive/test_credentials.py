@@ -313,7 +313,7 @@ def _client_of_threads(monkeypatch: pytest.MonkeyPatch, script: Script, auth: An
     monkeypatch.setattr(
         "arriero._transport.choose.transport_for", lambda *_, **__: ScriptedTransport(script)
     )
-    return Client("http://server:80", auth=auth)
+    return Client("http://server:80", auth=auth, cleartext_credentials="allow")
 
 
 def _client_of_tasks(monkeypatch: pytest.MonkeyPatch, script: Script, auth: Any) -> AsyncClient:
@@ -323,7 +323,7 @@ def _client_of_tasks(monkeypatch: pytest.MonkeyPatch, script: Script, auth: Any)
         "arriero._transport.choose.async_transport_for",
         lambda *_, **__: AsyncScriptedTransport(script),
     )
-    return AsyncClient("http://server:80", auth=auth)
+    return AsyncClient("http://server:80", auth=auth, cleartext_credentials="allow")
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync callable", "async callable"])

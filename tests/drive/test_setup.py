@@ -27,6 +27,7 @@ def made(host: str | None = "h", /, environ: dict[str, str] | None = None, **arg
                      "follow_redirects", "max_line_bytes")
         if name in arguments
     }  # fmt: skip
+    own["cleartext_credentials"] = arguments.pop("cleartext_credentials", "allow")
     return setup(host, environ=environ or {}, **own, httpx_arguments=arguments)
 
 

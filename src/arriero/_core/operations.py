@@ -24,6 +24,7 @@ from arriero._core.failures import described, error_of_fault
 from arriero._core.host import Base, origin_of, redirected
 from arriero._core.http import Fault, FileBody, Head, HttpInfo, Request
 from arriero._core.images import ImagePath, loaded
+from arriero._core.policy.cleartext import Cleartext, complaint, exposes
 from arriero._core.policy.concurrency import Permit
 from arriero._core.replies import error_of_reply
 from arriero.errors import (
@@ -62,6 +63,10 @@ _BEARER = "Bearer "
 Headers = tuple[tuple[str, str], ...]
 
 
+def _ignore(text: str) -> None:
+    """Warn nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a client knows of its server; the same for all of its calls."""
@@ -78,6 +83,9 @@ class Target:
     """Values of the header for other origins, each only ever sent to its own."""
     providers: frozenset[str] = frozenset()
     """Origins whose tokens are asked for by an effect instead."""
+    cleartext: Cleartext = "allow"
+    warn_once: Callable[[str], None] = field(default=_ignore, repr=False)
+    """Shows a text to the user, unless it was shown before."""
     follow_redirects: bool = True
     max_line_bytes: int = 0
     governor: Governor = field(kw_only=True, repr=False)
@@ -199,6 +207,7 @@ def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Hea
     stale = redirects = 0
     is_renewed = False
     while True:
+        _guard(call, target, progress, request)
         progress.attempts += 1
         timeouts, now = progress.timeouts, target.clock()
         progress.until = earliest(now, timeouts.first_token_s, progress.started_s, timeouts.total_s)
@@ -237,6 +246,18 @@ def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Hea
             error.retryable = False
         error.phase = "head"
         raise described(error, call=call.name, host=progress.host, attempts=progress.attempts)
+
+
+def _guard(call: Call[Any], target: Target, progress: Progress, request: Request) -> None:
+    """See to it that no secret is given away unnoticed."""
+    if target.cleartext == "allow" or not exposes(progress.host, request.headers):
+        return
+    text = complaint(progress.host)
+    if target.cleartext == "warn":
+        target.warn_once(text)
+        return
+    error = RequestError(text)
+    raise described(error, call=call.name, host=progress.host, attempts=progress.attempts)
 
 
 def _repeatable(call: Call[Any]) -> bool:

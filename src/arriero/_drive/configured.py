@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from arriero._core.events import Observer
 from arriero._core.operations import Target
+from arriero._core.policy.cleartext import Cleartext
 from arriero._core.statistics import Statistics
 from arriero._drive.setup import UNSET, Setup, setup
 from arriero.errors import MissingExtra, RequestError
@@ -32,6 +33,7 @@ class Configured:
         proxy: Any = None,
         pool: Pool | None = None,
         follow_redirects: bool = True,
+        cleartext_credentials: Cleartext = "warn",
         max_line_bytes: int | None = None,
         retry: Retry | None = None,
         limits: Limits | Any | None = None,
@@ -57,6 +59,9 @@ class Configured:
                 private addresses and names without a dot.
             pool: Limits of connections.
             follow_redirects: Method and body are kept, credentials stay at their origin.
+            cleartext_credentials: What is done if a credential would go to another machine
+                without TLS: ``warn``, with a `SecurityWarning` for each origin; ``error``,
+                with a `RequestError` before anything is sent; or ``allow``.
             max_line_bytes: Longest line of a stream; longer ones are refused. 64 MiB.
             retry: When a failed call is tried again; None takes the defaults of `Retry`,
                 ``Retry.none()`` never does.
@@ -86,6 +91,7 @@ class Configured:
             "proxy": proxy,
             "pool": pool,
             "follow_redirects": follow_redirects,
+            "cleartext_credentials": cleartext_credentials,
             "max_line_bytes": max_line_bytes,
             "retry": retry,
             "limits": limits,
@@ -115,6 +121,7 @@ class Configured:
             proxy=proxy,
             pool=pool,
             follow_redirects=follow_redirects,
+            cleartext_credentials=cleartext_credentials,
             max_line_bytes=max_line_bytes,
             retry=retry,
             limits=limits,

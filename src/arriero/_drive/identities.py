@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from arriero._core.api.service import CLOUD
-from arriero._core.host import Base, basic_auth, parse_host
+from arriero._core.host import Base, basic_auth, origin_of, parse_host
 from arriero.errors import RequestError
 from arriero.identity import OAuth2ClientCredentials, Token, TokenFile
 
@@ -23,6 +23,8 @@ class Identity:
     """Values of the ``Authorization`` header."""
     sources: dict[str, Source] = field(default_factory=dict[str, "Source"])
     """Who is asked for tokens."""
+    token_servers: set[str] = field(default_factory=set[str])
+    """Origins that are sent a secret for a token."""
 
 
 def identity_of(auth: Any, base: Base, api_key: str | None) -> Identity:
@@ -76,6 +78,8 @@ def _add(identity: Identity, origin: str, credential: object) -> None:
         return
     if not isinstance(credential, OAuth2ClientCredentials | TokenFile) and not callable(credential):
         raise _no_credential(type(credential).__name__)
+    if isinstance(credential, OAuth2ClientCredentials):
+        identity.token_servers.add(origin_of(credential.token_url))
     # Most clients have none, and this takes threads along.
     from arriero._drive.credentials import Source
     from arriero._drive.token_providers import provider_of

@@ -9,17 +9,20 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
 
 from arriero._core.api.service import CLOUD, ApiKey
 from arriero._core.events import Observer
 from arriero._core.governor import Governor
-from arriero._core.host import Base, parse_host
+from arriero._core.host import Base, origin_of, parse_host
 from arriero._core.ndjson import DEFAULT_MAX_LINE_BYTES
 from arriero._core.operations import Headers, Target
+from arriero._core.policy.cleartext import Cleartext, complaint, is_readable, is_secret
 from arriero._core.proxy import proxy_for
-from arriero._drive.identities import identity_of, is_httpx_auth
+from arriero._drive.identities import Identity, identity_of, is_httpx_auth
 from arriero._transport.fork import forget_after_fork
 from arriero._transport.interface import TransportSettings
+from arriero._transport.notice import warn_once
 from arriero._version import __version__
 from arriero.errors import RequestError
 from arriero.identity import Auth
@@ -78,6 +81,7 @@ def setup(
     proxy: Any = None,
     pool: Pool | None = None,
     follow_redirects: bool = True,
+    cleartext_credentials: Cleartext = "warn",
     max_line_bytes: int | None = None,
     retry: Retry | None = None,
     limits: Limits | None = None,
@@ -108,6 +112,8 @@ def setup(
         authorization=identity.fixed.pop(base.origin, None),
         elsewhere=identity.fixed,
         providers=frozenset(identity.sources),
+        cleartext=cleartext_credentials,
+        warn_once=warn_once,
         follow_redirects=bool(follow_redirects),
         max_line_bytes=max_line_bytes or DEFAULT_MAX_LINE_BYTES,
         governor=_governor(retry or Retry(), limits, breaker, observers),
@@ -124,6 +130,7 @@ def setup(
     settings = TransportSettings(
         tls=_tls(tls, arguments), pool=_pool(pool, arguments.get("limits")), proxy=chosen
     )
+    _guard(target, identity, chosen)
     key = CLOUD.origin in identity.sources or _key_given(target) or api_key
     return Setup(target, settings, identity.sources, key, options if needs_httpx else None)
 
@@ -145,6 +152,29 @@ def _governor(
     )
     forget_after_fork(governor)
     return governor
+
+
+def _guard(target: Target, identity: Identity, proxy: str | None) -> None:
+    """Tell at once what can be told before the first call.
+
+    Raises:
+        RequestError: a secret would be given away, or the setting is none.
+    """
+    if target.cleartext not in ("warn", "error", "allow"):
+        raise RequestError(
+            f"cleartext_credentials: 'warn', 'error' or 'allow', not {target.cleartext!r}"
+        )
+    if target.cleartext == "allow":
+        return
+    places = {*identity.fixed, *identity.sources, *identity.token_servers}
+    if target.authorization is not None or any(is_secret(name) for name, _ in target.headers):
+        places.add(target.base.origin)
+    if proxy is not None and urlsplit(proxy).password is not None:
+        places.add(origin_of(proxy))
+    for place in sorted(filter(is_readable, places)):
+        if target.cleartext == "error":
+            raise RequestError(complaint(place))
+        target.warn_once(complaint(place))
 
 
 def _key_given(target: Target) -> str | None:
@@ -180,6 +210,7 @@ _OWN = (
     "proxy",
     "pool",
     "follow_redirects",
+    "cleartext_credentials",
     "max_line_bytes",
     "retry",
     "limits",

@@ -45,7 +45,11 @@ def _fetched(credentials: OAuth2ClientCredentials) -> Token | Failure:
     parts = urlsplit(credentials.token_url)
     host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     client = SyncBase(
-        host, tls=credentials.tls, timeouts=credentials.timeouts, follow_redirects=False
+        host,
+        tls=credentials.tls,
+        timeouts=credentials.timeouts,
+        follow_redirects=False,
+        cleartext_credentials="allow",  # whoever made the other client was asked
     )
     try:
         given: Token | Failure = client._run(token_call(credentials))

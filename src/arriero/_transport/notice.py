@@ -17,3 +17,13 @@ def warn_of(text: str) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         frame, level = frame.f_back, level + 1
     warnings.warn(text, SecurityWarning, stacklevel=level)
+
+
+_told: set[str] = set()
+
+
+def warn_once(text: str) -> None:
+    """Warn of `text` as `warn_of` does, once in the life of the process."""
+    if text not in _told:
+        _told.add(text)
+        warn_of(text)
