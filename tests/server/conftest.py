@@ -101,6 +101,7 @@ class FakeEngine:
         busy: Answers being given now.
         most_busy: Most answers given at once.
         stops: Answers broken off.
+        is_broken: Whether it has to be loaded anew.
     """
 
     plan: LoadPlan
@@ -110,6 +111,7 @@ class FakeEngine:
     busy: int = 0
     most_busy: int = 0
     stops: int = 0
+    is_broken: bool = False
     size_bytes: int = 1000
     vram_bytes: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)

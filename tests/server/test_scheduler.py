@@ -442,11 +442,11 @@ def test_an_embedding_model_has_one_slot() -> None:
     assert scheduler.plan(shipped_models()["mini-embed"], Options(), shift=True).slots == 1
 
 
-@pytest.mark.parametrize("value", [0, -1, 2**31 - 1, -(2**31)])
+@pytest.mark.parametrize("value", [0, -1, 1, 2**31 - 1, -(2**31)])
 def test_what_llama_cpp_would_break_over_never_reaches_it(value: int) -> None:
     """A batch is within the context, threads are no more than there are processors."""
     scheduler = Scheduler(Scheduling(), Loads())
     raw = {"num_thread": value, "num_batch": value, "num_ctx": 64}
     plan = scheduler.plan(A, parse_options(raw), shift=True)
     assert 0 <= plan.threads <= (os.cpu_count() or 1)
-    assert plan.batch is None or 0 < plan.batch <= plan.context_length
+    assert plan.batch is None or plan.slots <= plan.batch <= plan.context_length

@@ -230,16 +230,25 @@ class Application:
         return (("Allow", ", ".join(found[0].methods)),) if found else ()
 
 
-def load_model(model: Model, plan: LoadPlan) -> Engine:
-    """Load a model with llama.cpp. Blocks. Raises `EngineError`."""
+def load_apart(model: Model, plan: LoadPlan) -> Engine:
+    """Load a model with llama.cpp in a process of its own. Blocks. Raises `EngineError`."""
+    from .engines.process import start_llama
+
+    return start_llama(model.path, plan, **_llama_arguments(model))
+
+
+def load_within(model: Model, plan: LoadPlan) -> Engine:
+    """Load a model with llama.cpp in this process. Blocks. Raises `EngineError`."""
     # llama.cpp is 100 MB of code: only read when a model is wanted.
     from .engines.llama import load_llama
 
-    return load_llama(
-        model.path,
-        plan,
-        template=model.template,
-        embedding=model.is_embedding,
-        mean_pooling=model.mean_pooling,
-        adapters=model.recipe.adapters,
-    )
+    return load_llama(model.path, plan, **_llama_arguments(model))
+
+
+def _llama_arguments(model: Model) -> dict[str, Any]:
+    return {
+        "template": model.template,
+        "embedding": model.is_embedding,
+        "mean_pooling": model.mean_pooling,
+        "adapters": model.recipe.adapters,
+    }

@@ -167,11 +167,14 @@ class Scheduler:
         context = int(max(_MIN_CONTEXT, min(wanted, trained)))
         gpu_layers = options.integer("num_gpu")
         mmap = options.given.get("use_mmap")
+        slots = self._settings.num_parallel if "completion" in model.capabilities else 1
+        # llama.cpp breaks over a batch or a number of threads that makes no sense; every slot
+        # needs a place in the batch.
+        batch = _bounded(options.integer("num_batch"), context)
         return LoadPlan(
             context_length=context,
-            slots=self._settings.num_parallel if "completion" in model.capabilities else 1,
-            # llama.cpp breaks over a batch or a number of threads that makes no sense.
-            batch=_bounded(options.integer("num_batch"), context),
+            slots=slots,
+            batch=None if batch is None else max(batch, slots),
             gpu_layers=-1 if gpu_layers is None else gpu_layers,
             threads=_bounded(options.integer("num_thread"), os.cpu_count() or 1) or 0,
             main_gpu=options.integer("main_gpu"),
@@ -231,6 +234,7 @@ class Scheduler:
                 runner.plan.context_length,
             )
             for runner in self._runners.values()
+            if not runner.engine.is_broken
         ]
         return sorted(rows, key=lambda row: -row.expires_in_s)
 
@@ -239,7 +243,8 @@ class Scheduler:
         runner.users -= 1
         if runner.users == 0:
             runner.idle_since_s = time.monotonic()
-            if runner.session_s <= 0 or runner.leaving or self._stopping:
+            ends = runner.session_s <= 0 or runner.leaving or runner.engine.is_broken
+            if ends or self._stopping:
                 self._unload(runner)
             elif runner.session_s != math.inf:
                 loop = asyncio.get_running_loop()
@@ -267,6 +272,8 @@ class Scheduler:
     def _usable(self, model: Model, plan: LoadPlan) -> _Runner | None:
         runner = self._runners.get(model.name.folded)
         if runner is None or runner.leaving or not runner.model.loads_as(model):
+            return None
+        if runner.engine.is_broken:
             return None
         if runner.plan != plan:
             return None

@@ -128,7 +128,7 @@ NOT_ASKED: Mapping[str, Iterable[str]] = {
         "chat-go/tools-parallel",
         "chat-go/tools-parallel-stream",
     ],
-    "kills the process of the model, which is also ours": [
+    "kills the process of the model: `tests/server/engines` does": [
         "broken/runner-killed-mini",
         "broken/runner-killed-nostream-mini",
         "broken/runner-killed-mini-go",

@@ -95,7 +95,8 @@ class Stage:
     def play(self, skipped: Mapping[str, str]) -> dict[str, Told]:
         """Ask everything that is not skipped; give the answers by case."""
         answers: dict[str, Told] = {}
-        with serve(models=[], context_length=2048, store=self._folder) as server:
+        folder = self._folder
+        with serve(models=[], context_length=2048, store=folder, engine="inline") as server:
             for case in cases():
                 self._off_the_record(server, case.name)
                 if case.name not in skipped:

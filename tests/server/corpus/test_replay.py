@@ -15,7 +15,8 @@ from .accepted import ACCEPTED, NOT_ASKED, UNSTABLE
 from .comparing import Told, differences
 from .stage import Stage, recorded
 
-pytestmark = pytest.mark.slow
+# The whole corpus is asked for the first case: on a busy machine that takes a while.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def _by_case(lists: Mapping[str, Iterable[str]]) -> dict[str, str]:

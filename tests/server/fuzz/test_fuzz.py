@@ -156,7 +156,7 @@ def test_every_request_is_answered(target: Target) -> None:
     assert {path.name for path in target.home.iterdir()} == {"models", "errors"}
 
 
-EXTREMES = (0, -1, 2**31 - 1, -(2**31), 100_000)
+EXTREMES = (0, -1, 1, 2**31 - 1, -(2**31), 100_000)
 
 
 @pytest.mark.parametrize("option", ["num_thread", "num_batch", "num_ctx", "num_gpu", "main_gpu"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from arriero.server import Server, serve
-from arriero.server.app import VERSION, Application, load_model
+from arriero.server.app import VERSION, Application, load_within
 from arriero.server.catalogue import FixedCatalogue
 from arriero.server.registry.pace import Pace
 from arriero.server.running import _listen
@@ -67,7 +67,7 @@ def start(store: Path, pace: Pace | None = None) -> Farm:
     opened.clean()
     transfers = RegistryTransfers(opened, VERSION, pace=pace or QUICK)
     app = Application(
-        FixedCatalogue([]), Scheduling(), load_model, store=opened, transfers=transfers
+        FixedCatalogue([]), Scheduling(), load_within, store=opened, transfers=transfers
     )
     return Farm(Server(app, _listen("127.0.0.1", 0)), store)
 

@@ -30,7 +30,7 @@ class Stage:
         """Say what runs where."""
         names = ", ".join(str(model.model) for model in client.list().models)
         self.note(
-            f"arriero's embedded server speaks Ollama's protocol at {url}, in this process.\n"
+            f"arriero's embedded server speaks Ollama's protocol at {url}, in this program.\n"
             f"Models: {names}. They are one file of 2.2 million parameters, a toy that knows"
             " llamas and little else; the answers are real inference by llama.cpp."
         )

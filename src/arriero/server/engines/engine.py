@@ -154,6 +154,11 @@ class Engine(Protocol):
     """
 
     @property
+    def is_broken(self) -> bool:
+        """Whether it can answer nothing any more, and has to be loaded anew."""
+        ...
+
+    @property
     def size_bytes(self) -> int:
         """Memory the model holds, about."""
         ...

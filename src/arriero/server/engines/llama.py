@@ -1,4 +1,4 @@
-"""Models in GGUF files, run by llama.cpp inside this process.
+"""Models in GGUF files, run by llama.cpp inside the process that loads them.
 
 The package `xllamacpp` brings llama.cpp's own server: continuous batching over slots,
 grammars, and the parsing of tool calls and reasoning. Generation goes through its
@@ -159,6 +159,11 @@ class LlamaEngine:
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self._size_bytes = size_bytes
+
+    @property
+    def is_broken(self) -> bool:
+        """Never: what breaks llama.cpp takes the whole process along."""
+        return False
 
     @property
     def size_bytes(self) -> int:

@@ -133,6 +133,7 @@ class ScriptEngine:
         dimensions: Length of its vectors.
     """
 
+    is_broken = False
     size_bytes = _SIZE_BYTES
     vram_bytes = 0
 
