@@ -25,6 +25,8 @@ class BadLine:
         up: When requests break off; may be changed while it runs.
         pace_s: Pause after each 16 KiB of an answer.
         silent: Swallow answers while it is set.
+        stop_at: When so many bytes of answers have gone through in all, none follow.
+        stopped: Called then, once for each value of `stop_at`.
         host: Where it listens.
         carried: Bytes of answers that went through.
         cuts: Connections it broke.
@@ -36,6 +38,8 @@ class BadLine:
     up: Budget = lambda: None
     pace_s: float = 0.0
     silent: bool = False
+    stop_at: int | None = None
+    stopped: Callable[[], object] = lambda: None
     host: str = ""
     carried: int = 0
     cuts: int = 0
@@ -74,11 +78,15 @@ class BadLine:
                     self.heads.append(data.split(b"\r\n", 1)[0].decode())
                 if is_answer and self.silent:
                     continue
+                if is_answer and self.stop_at is not None:
+                    data = data[: max(0, self.stop_at - self.carried)]
                 if left is not None:
                     data, left = data[:left], left - len(data[:left])
                 writer.write(data)
-                await writer.drain()
                 self.carried += len(data) * is_answer
+                await writer.drain()
+                if data and is_answer and self.carried == self.stop_at:
+                    self.stopped()
                 if left == 0:
                     self.cuts += 1
                     return
