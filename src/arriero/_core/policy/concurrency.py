@@ -83,7 +83,7 @@ class Queue:
         Returns:
             None, or why it is refused; it then has no place.
         """
-        if not self.waiting and self._has_room(permit):
+        if self._has_room(permit):  # then nobody waits for the same room: see `next`
             self._admit(permit, now_s)
             return None
         if self.waiting >= self._limits.queue:
@@ -112,6 +112,7 @@ class Queue:
             self._stop_running(permit)
         elif permit.state == "waiting":
             self._withdraw(permit)
+            self._forget_idle(permit.tenant)
         permit.state = "gone"
 
     def refused(self, permit: Permit, now_s: float) -> None:
@@ -137,7 +138,10 @@ class Queue:
         return waiting
 
     def next(self, now_s: float) -> list[Permit]:
-        """Admit whoever may run now. They are to be made ready, outside of any lock."""
+        """Admit whoever may run now. They are to be made ready, outside of any lock.
+
+        Called after every change, so that nobody waits while there is room.
+        """
         admitted: list[Permit] = []
         while self.waiting:
             permit = self._first_with_room()
