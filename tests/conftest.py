@@ -15,7 +15,7 @@ settings.register_profile("suite", deadline=None, max_examples=60)
 settings.load_profile("suite")
 
 ROOMS = Path(__file__).parent
-QUIET_ROOMS = {"core", "types", "drive", "wire", "schema", "testing", "tools"}
+QUIET_ROOMS = {"core", "types", "drive", "wire", "schema", "testing", "tools", "governance"}
 """Rooms whose modules share no server, so that each module can be checked alone."""
 
 PATIENCE_S = 3.0
