@@ -94,6 +94,7 @@ class AiohttpTransport:
             session.detach()
         else:
             await session.close()
+        await connector.end_farewells()
 
     def discard(self) -> None:
         """See `AsyncTransport.discard`."""
@@ -211,12 +212,14 @@ class _Connector(aiohttp.TCPConnector):
     """aiohttp's pool, which also says whether a connection is new, and can be left behind."""
 
     _used: weakref.WeakSet[ResponseHandler]
+    _transports: weakref.WeakSet[Any]
 
     def __init__(self, contexts: Contexts, *, is_proxied: bool, per_host: int) -> None:
         self._contexts = contexts
         self._is_proxied = is_proxied
         super().__init__(limit=0, limit_per_host=per_host, keepalive_timeout=IDLE_S)  # pyright: ignore[reportUnknownMemberType]  # aiohttp leaves a tuple open
         self._used = weakref.WeakSet()
+        self._transports = weakref.WeakSet()
 
     async def connect(self, *arguments: Any, **options: Any) -> aiohttp.connector.Connection:
         """Note in the `_Trip` of this context what kind of connection it got."""
@@ -230,6 +233,8 @@ class _Connector(aiohttp.TCPConnector):
         if not trip.is_reused:
             self._require_pinned(connection, trip)
             self._used.add(protocol)
+            with contextlib.suppress(TypeError):  # other loops' transports may not be watched
+                self._transports.add(protocol.transport)
             _read_little(protocol.transport)
         return connection
 
@@ -251,6 +256,8 @@ class _Connector(aiohttp.TCPConnector):
         try:
             require_pinned(self._contexts.pins, session)
         except Fault:
+            if connection.transport is not None:
+                connection.transport.abort()  # nothing is left to be said, so no farewell either
             connection.close()
             raise
 
@@ -261,6 +268,17 @@ class _Connector(aiohttp.TCPConnector):
                 idle.popleft()[0].close()
             if not idle:
                 del self._conns[key]  # else aiohttp warns of connections left open
+
+    async def end_farewells(self) -> None:
+        """Abort connections that are closing: a peer may take its time to part by TLS.
+
+        The loop may end right after us, and would warn of a transport left open.
+        """
+        closing = [transport for transport in self._transports if transport.is_closing()]
+        for transport in closing:
+            transport.abort()
+        if closing:
+            await asyncio.sleep(0)  # each is told of its end by the loop
 
     def bury(self) -> None:
         """Close all sockets without the event loop, and leave nothing that would warn."""
