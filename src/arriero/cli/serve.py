@@ -60,6 +60,13 @@ def serve(
             " do. Without it they go when the server ends.",
         ),
     ] = None,
+    registry_auth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Names and passwords for registries, such as ~/.docker/config.json.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no line per request.")] = False,
 ) -> None:
     """Serve models over Ollama's protocol until Ctrl-C.
@@ -102,6 +109,7 @@ def serve(
         on_ready=ready,
         on_request=_silent if quiet else answered,
         store=store or None,
+        registry_auth=registry_auth or None,
         # As Ollama reads it: anything but these words means yes.
         prune_store=os.environ.get("OLLAMA_NOPRUNE", "").lower() in ("", "0", "f", "false"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -27,6 +27,7 @@ from .inference import House
 from .keeping import blobs, copy, create, delete
 from .listing import ps, root, show, status, tags, version
 from .moving import pull, push
+from .registry.challenge import Credentials
 from .router import Route, Router
 from .scheduler import LoadEngine, Scheduler
 from .settings import Scheduling
@@ -82,10 +83,11 @@ class Application:
         on_request: Callable[[RequestLine], None] | None = None,
         store: Store | None = None,
         transfers: Transfers | None = None,
+        credentials: Mapping[str, Credentials] | None = None,
     ) -> None:
         store = Store() if store is None else store
         models = StoreCatalogue(store, catalogue)
-        transfers = RegistryTransfers(store, VERSION) if transfers is None else transfers
+        transfers = transfers or RegistryTransfers(store, VERSION, credentials)
         self._house = House(models, Scheduler(scheduling, load), VERSION, store, transfers)
         self._work = Work()
         self._router = Router(self._work)

@@ -20,6 +20,8 @@ from ..errors import MissingExtra, RequestError
 from .app import Application, RequestLine, load_apart, load_within
 from .catalogue import catalogue_of
 from .durations import InvalidDuration, parse_keep_alive
+from .registry.challenge import Credentials
+from .registry.credentials import credentials_by_host, credentials_in
 from .scheduler import LoadEngine
 from .settings import Scheduling
 from .store import Store, StoreError
@@ -31,6 +33,9 @@ EngineKind: TypeAlias = Literal["process", "inline"]
 """Where llama.cpp runs: in a process of its own for each model, or within the server's."""
 
 _LOADERS: Mapping[str, LoadEngine] = {"process": load_apart, "inline": load_within}
+
+RegistryAuth: TypeAlias = Mapping[str, tuple[str, str]] | str | PathLike[str] | None
+"""Name and password by host (as in model names), or a file of the form Docker keeps them in."""
 
 _BACKLOG = 2048
 _START_S = 30.0
@@ -52,6 +57,7 @@ def create_app(
     on_request: Callable[[RequestLine], None] | None = None,
     store: str | PathLike[str] | None = None,
     prune_store: bool = True,
+    registry_auth: RegistryAuth = None,
 ) -> Application:
     """Build the ASGI application, to be served by a server of your own.
 
@@ -72,7 +78,8 @@ def create_app(
         store: Folder of the models that are created, in Ollama's layout; may be the one Ollama
             uses. None means a private one that goes with the application.
         prune_store: Remove blobs of the store that no model needs and that are older than an
-            hour, as Ollama does when it starts.
+            hour, as Ollama does when it starts, and downloads nobody went on with for a week.
+        registry_auth: Who pulls and pushes, see `RegistryAuth`; None asks registries as anybody.
 
     Raises:
         RequestError: an argument makes no sense, or a model's file cannot be read.
@@ -92,6 +99,7 @@ def create_app(
         origins=origins,
         on_request=on_request,
         store=_open_store(store, prune=prune_store),
+        credentials=_credentials(registry_auth),
     )
 
 
@@ -110,6 +118,7 @@ def serve(
     on_request: Callable[[RequestLine], None] | None = None,
     store: str | PathLike[str] | None = None,
     prune_store: bool = True,
+    registry_auth: RegistryAuth = None,
 ) -> Server:
     """Start a server in the background of this program; it is ready when this returns.
 
@@ -133,6 +142,7 @@ def serve(
         store: Folder of the models that are created, in Ollama's layout; may be the one Ollama
             uses. None means a private one that goes with the server.
         prune_store: Remove old blobs of the store that no model needs; see `create_app`.
+        registry_auth: Who pulls and pushes, see `RegistryAuth`.
 
     Raises:
         MissingExtra: the extra ``server`` is not installed.
@@ -153,6 +163,7 @@ def serve(
         on_request=on_request,
         store=store,
         prune_store=prune_store,
+        registry_auth=registry_auth,
     )
     return Server(app, _listen(host, port))
 
@@ -249,6 +260,7 @@ def run(
     on_request: Callable[[RequestLine], None] | None = None,
     store: str | PathLike[str] | None = None,
     prune_store: bool = True,
+    registry_auth: RegistryAuth = None,
 ) -> None:
     """Serve in the foreground until Ctrl-C or SIGTERM.
 
@@ -272,6 +284,7 @@ def run(
             ``arriero.server``.
         store: See `create_app`, as the one after it.
         prune_store: Remove old blobs of the store that no model needs.
+        registry_auth: Who pulls and pushes, see `RegistryAuth`.
 
     Raises:
         MissingExtra: the extra ``server`` is not installed.
@@ -292,6 +305,7 @@ def run(
         on_request=on_request or log_request,
         store=store,
         prune_store=prune_store,
+        registry_auth=registry_auth,
     )
     listener = _listen(host, port)
     with listener:
@@ -375,6 +389,20 @@ def _open_store(path: str | PathLike[str] | None, *, prune: bool) -> Store | Non
     except StoreError as cause:
         raise RequestError(f"store: {folder} cannot be used: {cause}") from cause
     return store
+
+
+def _credentials(given: RegistryAuth) -> Mapping[str, Credentials]:
+    if given is None:
+        return {}
+    try:
+        if isinstance(given, Mapping):
+            return credentials_by_host(given)
+        return credentials_in(Path(given).expanduser().read_bytes())
+    except OSError as cause:
+        raise RequestError(f"registry_auth: {given}: {cause.strerror}") from cause
+    except ValueError as cause:
+        where = "" if isinstance(given, Mapping) else f"{given}: "
+        raise RequestError(f"registry_auth: {where}{cause}") from cause
 
 
 def _listen(host: str, port: int) -> socket.socket:

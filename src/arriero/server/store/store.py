@@ -203,6 +203,11 @@ class Store:
         with self._locked(shared=True):
             yield
 
+    def require(self, digests: Iterable[str]) -> None:
+        """Check that blobs are there. Raises `MissingBlob`."""
+        for digest in sorted(digests):
+            self._present(digest)
+
     def write(self, name: ModelName, manifest: Manifest, data: bytes | None = None) -> None:
         """Make a manifest the model of a name, within `adding`; case as in `spelt`.
 
@@ -214,16 +219,14 @@ class Store:
         Raises:
             MissingBlob: it names a blob that is not there.
         """
-        for digest in sorted(manifest.digests):
-            self._present(digest)
+        self.require(manifest.digests)
         self._write(name, manifest.encode() if data is None else data)
 
     def copy(self, source: Entry, target: ModelName) -> None:
         """Give a model a second name. Raises `CorruptManifest`."""
         with self._locked(shared=True):
             data, manifest, _ = self.read_whole(source)
-            for digest in sorted(manifest.digests):
-                self._present(digest)
+            self.require(manifest.digests)
             self._write(target, data)
 
     def delete(self, name: ModelName) -> bool:

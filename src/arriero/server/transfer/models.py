@@ -110,6 +110,8 @@ class RegistryTransfers:
     ) -> None:
         # Between the blobs and the manifest that needs them nobody may remove any.
         with self._store.adding():
+            # First of all, so that nothing is left behind where one was deleted meanwhile.
+            self._store.require(manifest.digests - {one.digest for one in downloads})
             with told():
                 for download in downloads:
                     download.commit()
