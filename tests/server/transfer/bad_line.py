@@ -48,21 +48,35 @@ class BadLine:
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
         name, port = self.upstream.split(":")
-        their_reader, their_writer = await asyncio.open_connection(name, int(port))
+        try:
+            their_reader, their_writer = await asyncio.open_connection(name, int(port))
+            try:
+                await self._both(reader, writer, their_reader, their_writer)
+            finally:
+                their_writer.transport.abort()
+        except (OSError, asyncio.CancelledError):
+            # Cancelled when the line goes; asyncio would log that.
+            return
+        finally:
+            writer.transport.abort()
+
+    async def _both(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        their_reader: asyncio.StreamReader,
+        their_writer: asyncio.StreamWriter,
+    ) -> None:
         ways = [
             asyncio.ensure_future(self._carry(reader, their_writer, self.up(), is_answer=False)),
             asyncio.ensure_future(self._carry(their_reader, writer, self.down(), is_answer=True)),
         ]
         try:
-            # Cancelled when the line goes; asyncio would log that.
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            for one in (writer, their_writer):
-                one.transport.abort()
 
     async def _carry(
         self,
@@ -107,10 +121,13 @@ def bad_line(upstream: str) -> Generator[BadLine]:
         ready.set()
         await stop.wait()
         server.close()
+        # What has just been accepted begins, so that it can end.
+        await asyncio.sleep(0)
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.01)
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="bad-line")
     thread.start()
