@@ -49,9 +49,16 @@ class Result:
         """Sum up the rounds of one subject."""
         return Spread.of(self.values[subject])
 
+    def is_added(self, other: str) -> bool:
+        """Tell whether what is added to `other` counts, instead of the ratio."""
+        target = self.targets.get(other)
+        return target is not None and target.is_added
+
     def ratio(self, other: str) -> Spread:
-        """Sum up the ratios to `other`, each taken within one round."""
-        pairs = zip(self.values["arriero"], self.values[other], strict=True)
+        """Sum up the ratios to `other`, or the differences, each taken within one round."""
+        pairs = list(zip(self.values["arriero"], self.values[other], strict=True))
+        if self.is_added(other):
+            return Spread.of([ours - theirs for ours, theirs in pairs])
         return Spread.of([ours / theirs for ours, theirs in pairs])
 
     def verdict(self, other: str) -> bool | None:

@@ -15,8 +15,15 @@ from benchmarks.wire import MESSAGES, TEXTS
 
 def sync_stream(url: str, _: AsyncExitStack) -> Job:
     """Read one chat stream."""
-    client = arriero.Client(url)
+    return _stream_of(arriero.Client(url))
 
+
+def governed_stream(url: str, _: AsyncExitStack) -> Job:
+    """Read one chat stream with every policy on."""
+    return _stream_of(_governed(url))
+
+
+def _stream_of(client: arriero.Client) -> Job:
     def run(model: str, count: int) -> int:
         parts = 0
         for part in client.chat(model, MESSAGES, stream=True):
@@ -82,10 +89,29 @@ def async_streams(url: str, _: AsyncExitStack) -> AsyncJob:
     return run
 
 
+def _governed(url: str) -> arriero.Client:
+    """Give a client with every policy on and none that ever has a call wait."""
+    return arriero.Client(
+        url,
+        timeouts=arriero.Timeouts(total_s=600),
+        retry=arriero.Retry(),
+        limits=arriero.Limits(adaptive=True, requests_per_s=1e9, tokens_per_s=1e9),
+        breaker=arriero.Breaker(),
+        observers=[lambda event: None],
+    )
+
+
 def sync_calls(url: str, _: AsyncExitStack) -> Job:
     """Make small calls, one after another."""
-    client = arriero.Client(url)
+    return _calls_of(arriero.Client(url))
 
+
+def governed_calls(url: str, _: AsyncExitStack) -> Job:
+    """Make small calls, one after another, with every policy on."""
+    return _calls_of(_governed(url))
+
+
+def _calls_of(client: arriero.Client) -> Job:
     def run(model: str, count: int) -> int:
         return sum(client.chat(model, MESSAGES).message.content != "" for _ in range(count))
 

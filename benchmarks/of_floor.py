@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import pace, wire
+from benchmarks import of_arriero, pace, wire
 from benchmarks.jobs import AsyncJob, Job
 from benchmarks.wire import MESSAGES, TEXTS
 
@@ -272,3 +272,13 @@ def pull(url: str, _: AsyncExitStack) -> Job:
         return parts
 
     return run
+
+
+def governed_calls(url: str, stack: AsyncExitStack) -> Job:
+    """Make small calls with arriero, without policies: what governing them is added to."""
+    return of_arriero.sync_calls(url, stack)
+
+
+def governed_stream(url: str, stack: AsyncExitStack) -> Job:
+    """Read one stream with arriero, without policies."""
+    return of_arriero.sync_stream(url, stack)

@@ -83,7 +83,8 @@ def cells(result: Result) -> list[str]:
             row += ["", ""]
             continue
         ratio, target = result.ratio(other), result.targets.get(other)
-        row.append(f"{ratio.median:.2f} ({ratio.low:.2f}-{ratio.high:.2f})")
+        sign = "+" if result.is_added(other) else ""
+        row.append(f"{sign}{ratio.median:.2f} ({ratio.low:.2f}-{ratio.high:.2f})")
         verdict = "" if target is None else f"{target} {'✓' if result.verdict(other) else '✗'}"
         row.append(verdict)
     return row

@@ -18,6 +18,8 @@ class Target:
 
     limit: float
     more_is_better: bool = False
+    is_added: bool = False
+    """True if the target is for what is added to the other subject, and not for the ratio."""
 
     def holds(self, ratio: float) -> bool:
         """Tell whether `ratio` is on the right side."""
@@ -25,7 +27,7 @@ class Target:
 
     def __str__(self) -> str:
         sign = "≥" if self.more_is_better else "≤"
-        return f"{sign} {self.limit:.3g}"
+        return f"{sign} {'+' if self.is_added else ''}{self.limit:.3g}"
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,22 @@ ROWS: tuple[Work | Cold | Memory, ...] = (
         "tokens/CPU s",
         {"ollama": Target(4, more_is_better=True), "floor": Target(0.7, more_is_better=True)},
         _FEW,
+    ),
+    Work(
+        "all governance on, small call (floor: arriero without)",
+        "governed_calls",
+        _call_plans(300),
+        "µs/call",
+        {"floor": Target(30, is_added=True)},
+        _ROUNDS,
+    ),
+    Work(
+        "all governance on, stream (floor: arriero without)",
+        "governed_stream",
+        _stream_plans(20_000),
+        "µs/token",
+        {"floor": Target(0.3, is_added=True)},
+        _ROUNDS,
     ),
     Cold(
         "import",

@@ -152,7 +152,8 @@ class Outlet:
         self.drop()
         found: Any = self._writer.get_extra_info("socket")
         if found is not None:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            with suppress(OSError):  # the other side may have been first
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._writer.transport.abort()
 
     async def pause(self, seconds: float | None) -> None:
