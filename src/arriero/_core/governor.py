@@ -355,7 +355,8 @@ class Governor:
     def _locked(self, decide: Callable[[], T]) -> T:
         with self._lock:
             made = decide()
-        self._empty_box()
+        if self._box or self._circuits is not None:
+            self._empty_box()
         return made
 
     def _empty_box(self) -> None:

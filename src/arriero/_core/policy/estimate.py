@@ -15,17 +15,26 @@ UNKNOWN_ANSWER = 256
 
 def prompt_tokens(body: Mapping[str, Any]) -> int:
     """Estimate the prompt of a chat, generation or embedding."""
-    characters = sum(_length(body.get(name)) for name in ("prompt", "system", "input"))
+    characters = 0
+    for name in _PROMPTS:
+        text = body.get(name)
+        if text:
+            characters += _length(text)
     for message in body.get("messages") or ():
-        characters += _length(cast("Mapping[str, Any]", message).get("content"))
+        content = message.get("content")
+        if content:
+            characters += len(content)
     return characters // CHARACTERS_PER_TOKEN + 1
+
+
+_PROMPTS = ("prompt", "system", "input")
 
 
 def _length(text: object) -> int:
     if isinstance(text, str):
         return len(text)
     if isinstance(text, Sequence):
-        return sum(_length(part) for part in cast("Sequence[object]", text))
+        return sum(map(_length, cast("Sequence[object]", text)))
     return 0
 
 
