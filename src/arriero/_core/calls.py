@@ -51,7 +51,7 @@ class Call(Generic[T]):
     """Makes records of a stream, and the whole answer unless `whole` does."""
     body: Mapping[str, Any] | None = None
     """JSON value of the body."""
-    content: bytes | FileBody | None = None
+    content: bytes | FileBody | None = field(default=None, repr=False)
     """Body that is no JSON; `body` is None then."""
     stream: bool = False
     tally: Callable[[], Tally[Any]] | None = None

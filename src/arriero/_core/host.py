@@ -28,7 +28,7 @@ class Base:
     """``scheme://host:port``, the port always there."""
     path: str = ""
     """Prefix of every path: empty, or beginning with a slash and not ending in one."""
-    query: str = ""
+    query: str = field(default="", repr=False)
     """Query of every request, without the question mark."""
     credentials: str | None = field(default=None, repr=False)
     """Value of an ``Authorization`` header, from ``user:password@`` in the URL."""

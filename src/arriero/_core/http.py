@@ -27,7 +27,7 @@ class Request:
     url: str
     """Absolute, without credentials and fragment."""
     headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body: bytes | FileBody | None = None
+    body: bytes | FileBody | None = field(default=None, repr=False)
 
     @property
     def size(self) -> int:

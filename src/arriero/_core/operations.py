@@ -27,6 +27,7 @@ from arriero._core.images import ImagePath, loaded
 from arriero._core.policy.cleartext import Cleartext, complaint, exposes
 from arriero._core.policy.concurrency import Permit
 from arriero._core.replies import error_of_reply
+from arriero._core.secrecy import without_secrets
 from arriero.errors import (
     ArrieroError,
     CredentialError,
@@ -241,7 +242,7 @@ def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Hea
             body = yield ReadBody(progress.until)
         except Fault:
             body = b""  # the status says more than the loss of its text
-        error = error_of_reply(head.status, head.headers, body)
+        error = error_of_reply(head.status, *without_secrets(request.headers, head, body))
         if head.status in _UNKNOWN and not _repeatable(call):
             error.retryable = False
         error.phase = "head"
@@ -436,7 +437,9 @@ def _followed(
     """
     try:
         if redirects > MAX_REDIRECTS:
-            raise ProtocolError(f"more than {MAX_REDIRECTS} redirects, the last to {request.url}")
+            raise ProtocolError(
+                f"more than {MAX_REDIRECTS} redirects, the last to {request.url.partition('?')[0]}"
+            )
         try:
             url = redirected(request.url, head.headers["location"])
         except ValueError as cause:

@@ -6,7 +6,7 @@ engine come in more shapes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -39,18 +39,6 @@ _OVERFLOWS = (
     "exceeds the available context size",
     "exceeds maximum context length",
 )
-
-
-_MIN_SECRET = 6
-"""Shortest text that is taken out: a shorter one would also be found where it is none."""
-
-
-def redacted(text: str, secrets: Iterable[str]) -> str:
-    """Put ``[secret]`` where `text` repeats one of `secrets`, as servers do in their errors."""
-    for secret in secrets:
-        if len(secret) >= _MIN_SECRET:
-            text = text.replace(secret, "[secret]")
-    return text
 
 
 def error_of_reply(status: int, headers: Mapping[str, str], body: bytes) -> StatusError:

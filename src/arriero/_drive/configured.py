@@ -10,6 +10,7 @@ from arriero._core.events import Observer
 from arriero._core.operations import Target
 from arriero._core.policy.cleartext import Cleartext
 from arriero._core.statistics import Statistics
+from arriero._drive.identities import secret_among
 from arriero._drive.setup import UNSET, Setup, setup
 from arriero.errors import MissingExtra, RequestError
 from arriero.identity import Auth
@@ -156,10 +157,17 @@ class Configured:
         """Give the configuration; connections are made anew where it is unpickled.
 
         Raises:
-            TypeError: the client sends over an ``http_client``, which holds sockets.
+            TypeError: the client sends over an ``http_client``, which holds sockets; or a
+                secret is among its arguments, which a pickle would carry to wherever it goes.
         """
         if self._given_client is not None:
             raise TypeError(f"a {type(self).__name__} with http_client= cannot be pickled")
+        secret = secret_among(self._arguments)
+        if secret is not None:
+            raise TypeError(
+                f"a {type(self).__name__} with a secret in {secret}= cannot be pickled: give auth"
+                " as a function or TokenFile, or make the client where it is used"
+            )
         return self._arguments
 
     def __setstate__(self, state: dict[str, Any]) -> None:

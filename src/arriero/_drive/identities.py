@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from arriero._core.api.service import CLOUD
 from arriero._core.host import Base, basic_auth, origin_of, parse_host
+from arriero._core.policy.cleartext import is_secret
 from arriero.errors import RequestError
 from arriero.identity import OAuth2ClientCredentials, Token, TokenFile
 
@@ -102,3 +103,24 @@ def _add_what_goes_without_saying(identity: Identity, base: Base, api_key: str |
         identity.fixed[base.origin] = base.credentials
     elif api_key is not None and base.origin == CLOUD.origin:
         identity.fixed[base.origin] = f"Bearer {api_key}"
+
+
+def secret_among(arguments: Mapping[str, Any]) -> str | None:
+    """Give the name of an argument of a client that holds a secret, if one does."""
+    auth: object = arguments.get("auth")
+    credentials: Iterable[object] = (auth,)
+    if isinstance(auth, Mapping):
+        credentials = cast("Mapping[object, object]", auth).values()
+    if any(isinstance(each, str | tuple | OAuth2ClientCredentials) for each in credentials):
+        return "auth"
+    if any(is_secret(str(name)) for name in arguments.get("headers") or ()):
+        return "headers"
+    if arguments.get("cookies"):
+        return "cookies"
+    tls = arguments.get("tls")
+    if tls is not None and tls.password is not None:
+        return "tls"
+    for name in ("host", "proxy"):
+        if "@" in str(arguments.get(name, "")):
+            return name
+    return None

@@ -15,7 +15,7 @@ import msgspec
 from arriero._core.calls import Call
 from arriero._core.http import Head
 from arriero._core.policy.credentials import Failure
-from arriero._core.replies import redacted
+from arriero._core.secrecy import redacted
 from arriero.identity import OAuth2ClientCredentials, Token
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -87,6 +87,12 @@ def _refusal(credentials: OAuth2ClientCredentials, status: int, fields: dict[str
     text = ": ".join(part for part in said if isinstance(part, str) and part)
     if 300 <= status < 400:
         text = "a redirect, which is not followed with a secret"
-    # A server may repeat what it was sent.
-    text = redacted(" ".join(text.split())[:_MAX_TEXT], [credentials.client_secret])
+    secret, basic = (
+        credentials.client_secret,
+        _basic(credentials.client_id, credentials.client_secret),
+    )
+    # Taken out before it is cut: a part of a secret would not be found.
+    text = redacted(" ".join(text.split()), [secret, quote_plus(secret), basic.split()[1]])[
+        :_MAX_TEXT
+    ]
     return Failure(f"{text or 'refused'} (status {status})", may_pass=status in _PASSING)
