@@ -29,6 +29,7 @@ from arriero import (
     ListResponse,
     MeResponse,
     Message,
+    OAuth2ClientCredentials,
     Options,
     Pool,
     ProcessResponse,
@@ -46,10 +47,13 @@ from arriero import (
     SystemOneResponse,
     Timeouts,
     Tls,
+    Token,
+    TokenFile,
     Tool,
     VersionResponse,
     WebFetchResponse,
     WebSearchResponse,
+    spki_pin,
 )
 
 
@@ -73,6 +77,26 @@ def configured() -> Client:
         verify=True,
         limits=None,
     )
+
+
+async def awaited_token() -> Token:
+    """What an async client may ask."""
+    return Token("t", expires_in_s=3600)
+
+
+def identities() -> list[Client | AsyncClient]:
+    """Every way to say who we are."""
+    oauth = OAuth2ClientCredentials("https://idp/token", "me", "secret", scope="a")
+    return [
+        Client(auth="key"),
+        Client(auth=("user", "password")),
+        Client(auth=lambda: Token("t")),
+        Client(auth=TokenFile(Path("token"))),
+        Client(auth=oauth, cleartext_credentials="error"),
+        Client(auth={"https://a": "key", "https://b": oauth}),
+        AsyncClient(auth=awaited_token),
+        Client("https://a", tls=Tls(pins=(spki_pin(Path("server.pem")),))),
+    ]
 
 
 def with_a_client(client: Client, flag: bool) -> None:
