@@ -250,6 +250,59 @@ class Breaker:
 
 
 @dataclass(frozen=True, slots=True)
+class Cache:
+    """Which answers are given more than once. Off by default.
+
+    That concerns embeddings, and chats and generations without stream whose own options say
+    ``temperature`` 0 or a ``seed`` from 0 on. Kept answers belong to the digest of a model.
+    In memory, unless `path` or `redis` names another place.
+    """
+
+    path: str | PathLike[str] | None = None
+    """SQLite file, made if need be for this user alone; many processes may share it."""
+    redis: str | None = dataclasses.field(default=None, repr=False)
+    """URL of a Redis server: ``redis://``, ``rediss://`` or ``unix://``. Its entries end by
+    `ttl_s`; how many there may be is Redis's own setting. Needs the extra `redis`."""
+    max_entries: int = 10_000
+    """0 keeps nothing, and only coalesces."""
+    max_bytes: int = 64 * 1024 * 1024
+    """All entries together; in Redis each one."""
+    ttl_s: float = 86_400.0
+    """Longest an answer is given again: a day, as a server that was updated or configured
+    anew answers differently under the same digest."""
+    digest_ttl_s: float = 30.0
+    """How long the server's list of models is relied on. What other clients pull is noticed
+    that late."""
+    coalesce: bool = True
+    """True has calls that ask for the same at the same time share one request."""
+    per_tenant: bool = True
+    """True keeps what `CallPolicy.tenant` tells apart: otherwise the speed of an answer tells
+    one tenant what another has asked."""
+    prefix: str = "arriero"
+    """Begins every key in Redis."""
+    timeout_s: float = 0.25
+    """Longest wait for SQLite or Redis; then the call goes on without."""
+
+    def __post_init__(self) -> None:
+        if self.path is not None and self.redis is not None:
+            raise RequestError("Cache: path or redis, not both")
+        if self.redis is not None and not self.redis.startswith(_REDIS_SCHEMES):
+            raise RequestError("Cache.redis takes a URL: redis://, rediss:// or unix://")
+        _check_count(self, "max_entries", least=0)
+        _check_count(self, "max_bytes", least=1)
+        for name in ("ttl_s", "digest_ttl_s", "timeout_s"):
+            _check_number(self, name, above_zero=True)
+
+    @classmethod
+    def coalescing(cls) -> Cache:
+        """Keep nothing; only have calls at the same time share one request."""
+        return cls(max_entries=0)
+
+
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
+
+@dataclass(frozen=True, slots=True)
 class CallPolicy:
     """What governs one call, instead of what its client says."""
 
@@ -259,12 +312,19 @@ class CallPolicy:
     """On whose behalf; the queue is fair between tenants."""
     priority: int = 0
     """Calls with a higher number leave the queue first."""
+    cache: Literal["use", "refresh", "off"] = "use"
+    """``refresh`` has the server asked, and its answer kept; ``off`` neither takes nor gives.
+    Without `Cache` it means nothing."""
     metadata: Mapping[str, Any] | None = None
     """Goes into events and the audit log, and nowhere else."""
 
     def __post_init__(self) -> None:
         if isinstance(self.priority, bool) or not isinstance(self.priority, int):
             raise RequestError(f"CallPolicy.priority takes a whole number, not {self.priority!r}")
+        if self.cache not in ("use", "refresh", "off"):
+            raise RequestError(
+                f"CallPolicy.cache takes 'use', 'refresh' or 'off', not {self.cache!r}"
+            )
         if not isinstance(self.tenant, str):
             raise RequestError(f"CallPolicy.tenant takes a text, not {self.tenant!r}")
 

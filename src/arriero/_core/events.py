@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from arriero._core.http import AnswerSource
 from arriero._core.policy.breaker import State
 from arriero.errors import ArrieroError
 from arriero.settings import CallPolicy
@@ -111,6 +112,9 @@ class CallEnded(msgspec.Struct, frozen=True):
     """Records of a stream that arrived."""
     trail: tuple[str, ...]
     """The decisions on the way, in words."""
+    source: AnswerSource = "server"
+    """Who gave the answer. ``cache`` and ``shared`` cost no server anything: tokens in
+    `response` were counted before."""
 
 
 Event: TypeAlias = CallStarted | CallAdmitted | TryEnded | BreakerChanged | FirstRecord | CallEnded

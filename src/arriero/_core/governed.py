@@ -2,8 +2,9 @@
 
 In this order: the deadline starts, a permit is waited for, the rates are waited for, the
 breaker is asked, a try is made; after a failed one it goes on with the rates. `whole` gives
-a whole answer. `streamed` leaves the answer open for `arriero._core.reading`; the call then
-ends with the stream, which may come back to `tried_again`.
+a whole answer, unless it is there already: see `arriero._core.answers`. `streamed` leaves the
+answer open for `arriero._core.reading`; the call then ends with the stream, which may come
+back to `tried_again`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
+from arriero._core.answers.way import answered
 from arriero._core.calls import Call
 from arriero._core.effects import Operation, Sleep, Wait
 from arriero._core.http import Head
@@ -30,15 +32,21 @@ def whole(call: Call[T], target: Target, policy: CallPolicy | None = None) -> Op
     target.governor.began(call, progress, target.base.origin)
     made: Any = None
     try:
-        yield from _entered(call, target, progress)
-        made = yield from _tried(call, target, progress, exchanged)
+        made = yield from answered(call, target, progress, _asked)
         progress.outcome = "ok"
     except ArrieroError as error:
         failed(progress, error)
         raise
     finally:
-        target.governor.ended(call, progress, made, lambda: made)
+        # What another call brought was counted with that one.
+        last = made if progress.source == "server" else None
+        target.governor.ended(call, progress, last, lambda: made)
     return made  # type: ignore[no-any-return]  # what the call's decoder makes
+
+
+def _asked(call: Call[Any], target: Target, progress: Progress) -> Operation[Any]:
+    yield from _entered(call, target, progress)
+    return (yield from _tried(call, target, progress, exchanged))
 
 
 def streamed(call: Call[Any], target: Target, progress: Progress) -> Operation[Head]:

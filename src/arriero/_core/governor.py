@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from arriero._core.answers.state import Answers
 from arriero._core.events import (
     BreakerChanged,
     CallAdmitted,
@@ -25,12 +25,13 @@ from arriero._core.events import (
     TryEnded,
 )
 from arriero._core.failures import described, verdict
+from arriero._core.locks import Lock, NoLock
 from arriero._core.policy.breaker import Circuits
 from arriero._core.policy.concurrency import Permit, Queue
 from arriero._core.policy.estimate import waited_in_server_s
 from arriero._core.policy.rate import Rates
 from arriero._core.policy.retry import Again, RetryBudget, Stop, decide, wait_before
-from arriero._core.statistics import Counts, Statistics, snapshot
+from arriero._core.statistics import CacheStatistics, Counts, Statistics, snapshot
 from arriero.errors import ArrieroError, CircuitOpen, DeadlineExceeded, LimitReached, ServerBusy
 from arriero.settings import Breaker, Limits, Retry
 
@@ -39,44 +40,6 @@ if TYPE_CHECKING:
     from arriero._core.operations import Progress
 
 T = TypeVar("T")
-
-
-class Lock(Protocol):
-    """A lock that knows no owner, such as `threading.Lock`."""
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take it; False if it is taken and `blocking` is not wanted."""
-        ...
-
-    def release(self) -> None:
-        """Give it back."""
-        ...
-
-    def __enter__(self) -> bool: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None: ...
-
-
-class NoLock:
-    """For one thread only."""
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take nothing."""
-        return True
-
-    def release(self) -> None:
-        """Give nothing back."""
-
-    def __enter__(self) -> bool:
-        return True
-
-    def __exit__(self, *exc: object) -> None: ...
 
 
 class Governor:
@@ -89,6 +52,7 @@ class Governor:
         limits: Limits | None = None,
         breaker: Breaker | None = None,
         observers: Sequence[Observer] = (),
+        answers: Answers | None = None,
         clock: Callable[[], float],
         random: Callable[[], float] = lambda: 1.0,
         lock: Callable[[], Lock] = NoLock,
@@ -97,6 +61,7 @@ class Governor:
         self.limits = limits
         self.breaker = breaker
         self.observers = tuple(observers)
+        self.answers = answers
         self._is_adaptive = limits is not None and limits.adaptive
         self._clock = clock
         self._random = random
@@ -113,6 +78,8 @@ class Governor:
         self._queue = Queue(limits) if limits is not None and limits.queues else None
         self._rates = Rates(limits) if limits is not None and limits.paces else None
         self._circuits = Circuits(self.breaker) if self.breaker is not None else None
+        if self.answers is not None:
+            self.answers.forget()
 
     def close(self) -> None:
         """Let every waiting call go: its client is closed, which is what it will find."""
@@ -346,6 +313,8 @@ class Governor:
         if progress.is_over:
             return
         progress.is_over = True
+        if self.answers is not None:
+            self.answers.models_change(call)
         now_s = self._clock()
         self._box.append((call, progress, last, now_s))
         self._empty_box()
@@ -409,6 +378,7 @@ class Governor:
                 self._counts,
                 self._queue,
                 self._circuits.states() if self._circuits is not None else {},
+                self.answers.statistics() if self.answers is not None else CacheStatistics(),
             )
         )
 
@@ -437,4 +407,5 @@ def _end_of(call: Call[Any], progress: Progress, response: Any, now_s: float) ->
         spent_s=now_s - progress.started_s,
         records=progress.records,
         trail=tuple(progress.trail),
+        source=progress.source,
     )

@@ -45,6 +45,11 @@ class Head(msgspec.Struct, frozen=True):
     """Lower-case names."""
 
 
+AnswerSource: TypeAlias = Literal["server", "cache", "shared"]
+"""``server``: this call was sent. ``cache``: the answer was kept. ``shared``: another call of
+the same client asked for the same at the same time, and this is what it brought."""
+
+
 class HttpInfo(msgspec.Struct, frozen=True):
     """How an answer came."""
 
@@ -58,6 +63,14 @@ class HttpInfo(msgspec.Struct, frozen=True):
     resumed_at: tuple[int, ...] = ()
     """Where in the answer's text a cut stream was continued, in characters; empty if it came
     in one piece. Counts and durations are then those of the last piece."""
+    source: AnswerSource = "server"
+    """Who gave the answer, see `Cache`. Counts and durations in it are those of the call that
+    was sent."""
+
+    @property
+    def from_cache(self) -> bool:
+        """True if nothing was sent because the answer was kept."""
+        return self.source == "cache"
 
 
 FaultKind: TypeAlias = Literal["connect", "pin", "lost", "timeout", "protocol", "closed"]

@@ -22,7 +22,7 @@ from arriero._core.completion import is_complete
 from arriero._core.effects import Authorize, Drop, LoadImage, Operation, ReadBody, Send
 from arriero._core.failures import described, error_of_fault
 from arriero._core.host import Base, origin_of, redirected
-from arriero._core.http import Fault, FileBody, Head, HttpInfo, Request
+from arriero._core.http import AnswerSource, Fault, FileBody, Head, HttpInfo, Request
 from arriero._core.images import ImagePath, loaded
 from arriero._core.policy.cleartext import Cleartext, complaint, exposes
 from arriero._core.policy.concurrency import Permit
@@ -127,6 +127,9 @@ class Progress(msgspec.Struct):
     """``cancelled`` until something else is known."""
     error: ArrieroError | None = None
     is_over: bool = False
+    answer: tuple[Head, bytes] | None = None
+    """A whole answer as it came."""
+    source: AnswerSource = "server"
 
     def total_until(self) -> float | None:
         """Give when the whole call must be over."""
@@ -153,18 +156,26 @@ def exchanged(call: Call[T], target: Target, progress: Progress) -> Operation[T]
         body = yield ReadBody(progress.until)
     except Fault as fault:
         raise failure(call, target, progress, fault) from fault
+    progress.answer = head, body
     try:
-        made = _made(call, head, body)
+        made = made_of(call, head, body)
     except ArrieroError as error:
         error.phase = "body"
         described(error, call=call.name, host=progress.host, attempts=progress.attempts)
         raise
     if isinstance(made, Record):
         cast("dict[str, Any]", made.__dict__)["_http"] = info(head, progress)
+    if target.governor.answers is not None:
+        target.governor.answers.saw(made, target.clock())
     return made
 
 
-def _made(call: Call[T], head: Head, body: bytes) -> T:
+def made_of(call: Call[T], head: Head, body: bytes) -> T:
+    """Make the answer to a call from what came.
+
+    Raises:
+        ArrieroError: it is none, or not whole.
+    """
     if call.whole is not None:
         return call.whole(head, body)
     assert call.decoder is not None
@@ -205,6 +216,8 @@ def attach_parsed(parse: Callable[[str], Any], record: Record) -> None:
 def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Head]:
     """Send the request until a good answer is open, and give its head."""
     request = yield from _request(call, target, progress)
+    if target.governor.answers is not None:
+        target.governor.answers.models_change(call)
     stale = redirects = 0
     is_renewed = False
     while True:
@@ -265,8 +278,14 @@ def _repeatable(call: Call[Any]) -> bool:
     return call.repeat != "unsent"
 
 
-def _prepared(call: Call[Any]) -> Operation[bytes | FileBody | None]:
+def prepared(call: Call[Any], progress: Progress) -> Operation[None]:
     """Make the request's body: once, as an open file can be read only once."""
+    if not progress.is_prepared:
+        progress.content = yield from _content(call)
+        progress.is_prepared = True
+
+
+def _content(call: Call[Any]) -> Operation[bytes | FileBody | None]:
     for slot in call.slots:
         try:
             data = yield LoadImage(slot.source)
@@ -290,9 +309,7 @@ def _prepared(call: Call[Any]) -> Operation[bytes | FileBody | None]:
 
 
 def _request(call: Call[Any], target: Target, progress: Progress) -> Operation[Request]:
-    if not progress.is_prepared:
-        progress.content = yield from _prepared(call)
-        progress.is_prepared = True
+    yield from prepared(call, progress)
     base = call.base or target.base
     progress.url, progress.host = base.join(call.path), origin_of(base.origin)
     authorization = None

@@ -135,6 +135,8 @@ def pulled(
             if not is_passing(reason) or failures >= policy.attempts:
                 raise _told(reason, error, progress, sent) from error.__cause__
         else:
+            if target.governor.answers is not None:
+                target.governor.answers.models_change(call)
             return sent
         yield Sleep(policy.wait_s(failures))
 

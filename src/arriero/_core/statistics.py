@@ -41,6 +41,25 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheStatistics:
+    """What `Cache` did; all zero without one. Hits, misses and coalesced calls are calls that
+    might have shared an answer; others are not counted."""
+
+    hits: int = 0
+    misses: int = 0
+    stores: int = 0
+    evictions: int = 0
+    """Entries that made room for others; Redis does not tell."""
+    coalesced: int = 0
+    """Calls that got the answer of another that was under way."""
+    errors: int = 0
+    """How often the store could not be used; each was a miss."""
+    entries: int | None = 0
+    """Answers kept now; None if the store is not in this process."""
+    size_bytes: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """One moment of a client, since it was made. Counts of calls add up:
     ``started == running + waiting + ok + cancelled + sum(failed.values())``, but for calls
@@ -72,9 +91,15 @@ class Statistics:
     breakers: Mapping[Key, State]
     """By host and model; those that have seen a call."""
     observer_errors: int
+    cache: CacheStatistics
 
 
-def snapshot(counts: Counts, queue: Queue | None, breakers: Mapping[Key, State]) -> Statistics:
+def snapshot(
+    counts: Counts,
+    queue: Queue | None,
+    breakers: Mapping[Key, State],
+    cache: CacheStatistics,
+) -> Statistics:
     """Give what the counters show at this moment."""
     return Statistics(
         started=counts.started,
@@ -94,4 +119,5 @@ def snapshot(counts: Counts, queue: Queue | None, breakers: Mapping[Key, State])
         answer_tokens=counts.answer_tokens,
         breakers=breakers,
         observer_errors=counts.observer_errors,
+        cache=cache,
     )

@@ -1,0 +1,1 @@
+"""Answers that are given more than once."""
