@@ -51,7 +51,7 @@ _PLACES = {
         "TryEnded",
     ),
     "arriero._core.http": ("HttpInfo",),
-    "arriero._core.statistics": ("Statistics",),
+    "arriero._core.statistics": ("CacheStatistics", "Statistics"),
     "arriero._doctor.examine": ("doctor",),
     "arriero._doctor.rules.findings": ("Diagnosis", "Finding"),
     "arriero._drive.tasks": ("AsyncStream",),
@@ -97,6 +97,7 @@ _PLACES = {
     "arriero.server": ("Server", "serve"),
     "arriero.settings": (
         "Breaker",
+        "Cache",
         "CallPolicy",
         "Limits",
         "Pool",

@@ -8,6 +8,7 @@ from arriero._core.events import CallStarted as CallStarted
 from arriero._core.events import FirstRecord as FirstRecord
 from arriero._core.events import TryEnded as TryEnded
 from arriero._core.http import HttpInfo as HttpInfo
+from arriero._core.statistics import CacheStatistics as CacheStatistics
 from arriero._core.statistics import Statistics as Statistics
 from arriero._doctor.examine import doctor as doctor
 from arriero._doctor.rules.findings import Diagnosis as Diagnosis
@@ -57,6 +58,7 @@ from arriero.identity import TokenFile as TokenFile
 from arriero.server import Server as Server
 from arriero.server import serve as serve
 from arriero.settings import Breaker as Breaker
+from arriero.settings import Cache as Cache
 from arriero.settings import CallPolicy as CallPolicy
 from arriero.settings import Limits as Limits
 from arriero.settings import Pool as Pool

@@ -14,13 +14,14 @@ from arriero._drive.identities import secret_among
 from arriero._drive.setup import UNSET, Setup, setup
 from arriero.errors import MissingExtra, RequestError
 from arriero.identity import Auth
-from arriero.settings import Breaker, Limits, Pool, Retry, Timeouts, Tls
+from arriero.settings import Breaker, Cache, Limits, Pool, Retry, Timeouts, Tls
 
 
 class Configured:
     """A configured client; see `Client` and `AsyncClient`."""
 
     _httpx_class: ClassVar[str] = "Client"
+    _is_async: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Configured:
         limits: Limits | Any | None = None,
         breaker: Breaker | None = None,
         observers: Sequence[Observer] = (),
+        cache: Cache | None = None,
         http_client: Any = None,
         **httpx_arguments: Any,
     ) -> None:
@@ -70,6 +72,7 @@ class Configured:
                 for connections, as `pool`.
             breaker: When a failing host is left alone; None never does.
             observers: Called with each event of each call, see `arriero.events`.
+            cache: Which answers are given more than once; None asks for each.
             http_client: An httpx or httpx2 client to send with, instead of our own.
             **httpx_arguments: Further keyword arguments of `httpx.Client`: ``verify``,
                 ``cert``, ``limits``, ``trust_env``, ``cookies``, ``params`` work with
@@ -98,6 +101,7 @@ class Configured:
             "limits": limits,
             "breaker": breaker,
             "observers": observers or None,
+            "cache": cache,
             "http_client": http_client,
             **httpx_arguments,
         }
@@ -128,6 +132,8 @@ class Configured:
             limits=limits,
             breaker=breaker,
             observers=observers,
+            cache=cache,
+            is_async=self._is_async,
             httpx_arguments=httpx_arguments,
         )
         self._target: Target = self._setup.target

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
+from arriero._core.answers.state import Answers
 from arriero._core.api.service import CLOUD, ApiKey
 from arriero._core.events import Observer
 from arriero._core.governor import Governor
@@ -20,13 +21,14 @@ from arriero._core.operations import Headers, Target
 from arriero._core.policy.cleartext import Cleartext, complaint, is_readable, is_secret
 from arriero._core.proxy import proxy_for
 from arriero._drive.identities import Identity, identity_of, is_httpx_auth
+from arriero._drive.stores import store_of
 from arriero._transport.fork import forget_after_fork
 from arriero._transport.interface import TransportSettings
 from arriero._transport.notice import warn_once
 from arriero._version import __version__
 from arriero.errors import RequestError
 from arriero.identity import Auth
-from arriero.settings import Breaker, Limits, Pool, Retry, Timeouts, Tls
+from arriero.settings import Breaker, Cache, Limits, Pool, Retry, Timeouts, Tls
 
 if TYPE_CHECKING:
     from arriero._drive.credentials import Source
@@ -87,6 +89,8 @@ def setup(
     limits: Limits | None = None,
     breaker: Breaker | None = None,
     observers: Sequence[Observer] = (),
+    cache: Cache | None = None,
+    is_async: bool = False,
     httpx_arguments: Mapping[str, Any] | None = None,
 ) -> Setup:
     """Check and combine everything a client is configured with.
@@ -103,6 +107,7 @@ def setup(
     own_headers = _headers(headers, arguments.pop("cookies", None))
     needs_httpx = _needs_httpx(arguments, auth, proxy)
     identity = identity_of(auth, base, api_key)
+    answers = None if cache is None else Answers(cache, store_of(cache, is_async), threading.Lock)
     target = Target(
         base=base,
         headers=own_headers,
@@ -116,7 +121,7 @@ def setup(
         warn_once=warn_once,
         follow_redirects=bool(follow_redirects),
         max_line_bytes=max_line_bytes or DEFAULT_MAX_LINE_BYTES,
-        governor=_governor(retry or Retry(), limits, breaker, observers),
+        governor=_governor(retry or Retry(), limits, breaker, observers, answers),
     )
     options = dict(arguments)
     if needs_httpx:
@@ -140,12 +145,14 @@ def _governor(
     limits: Limits | None,
     breaker: Breaker | None,
     observers: Sequence[Observer],
+    answers: Answers | None,
 ) -> Governor:
     governor = Governor(
         retry=retry,
         limits=limits,
         breaker=breaker,
         observers=observers,
+        answers=answers,
         clock=time.monotonic,
         random=random.random,
         lock=threading.Lock,
@@ -216,6 +223,7 @@ _OWN = (
     "limits",
     "breaker",
     "observers",
+    "cache",
     "http_client",
 )
 

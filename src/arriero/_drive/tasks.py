@@ -71,6 +71,7 @@ class AsyncBase(Configured):
     """What `AsyncClient` is besides its methods."""
 
     _httpx_class: ClassVar[str] = "AsyncClient"
+    _is_async: ClassVar[bool] = True
     _transports: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
