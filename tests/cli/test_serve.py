@@ -12,6 +12,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,6 +69,28 @@ def test_quiet_shows_no_requests() -> None:
         urllib.request.urlopen(f"{lines[0].split()[4]}/", timeout=10).close()
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=20) == ("Stopped.\n", "")
+
+
+def test_ollamas_variables_count_where_no_option_is_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The address, the store, and how much is logged; what a request loads is told."""
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:1")
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("OLLAMA_CONTEXT_LENGTH", "512")
+    with running("--models", "mini", "--engine", "inline") as (process, lines):
+        url = lines[0].split()[4]
+        body = json.dumps({"model": "mini"}).encode()
+        urllib.request.urlopen(f"{url}/api/generate", body, timeout=10).close()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert err == ""
+    assert f"Store: {tmp_path / 'models'}\n" in lines
+    texts = [line.split(maxsplit=1)[1] for line in out.splitlines()[:-1]]
+    assert texts[0].startswith("loaded mini:latest in ")
+    assert texts[0].endswith(" s: 4 slots of 512 tokens")
+    assert texts[1].startswith("POST   /api/generate")
+    assert texts[2] == "unloaded mini:latest"
 
 
 def test_a_port_in_use_is_an_error_of_one_line() -> None:

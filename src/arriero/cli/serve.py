@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -14,22 +17,38 @@ if TYPE_CHECKING:
 
     from arriero.server import RequestLine
 
+T = TypeVar("T")
+
 _MINI_NOTE = "mini is a toy of 2.2 million parameters: it knows llamas and little else"
+
+
+class Where(StrEnum):
+    """Where llama.cpp runs."""
+
+    PROCESS = "process"
+    INLINE = "inline"
 
 
 def serve(
     host: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="ADDRESS", help="Address to listen on; 0.0.0.0 is open to other machines."
+            metavar="ADDRESS",
+            help="Address to listen on; 0.0.0.0 is open to other machines."
+            " [OLLAMA_HOST; default: 127.0.0.1]",
+            show_default=False,
         ),
-    ] = "127.0.0.1",
+    ] = None,
     port: Annotated[
-        int,
+        int | None,
         typer.Option(
-            metavar="PORT", min=0, max=65535, help="Port to listen on; 0 takes a free one."
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="Port to listen on; 0 takes a free one. [OLLAMA_HOST; default: 11434]",
+            show_default=False,
         ),
-    ] = 11434,
+    ] = None,
     models: Annotated[
         list[str] | None,
         typer.Option(
@@ -38,26 +57,61 @@ def serve(
             " mini-embed. Repeat it for several. Without it: those three.",
         ),
     ] = None,
-    keep_alive: Annotated[
-        str,
+    engine: Annotated[
+        Where,
         typer.Option(
-            metavar="DURATION", help="How long an idle model stays loaded; -1 is for good."
+            help="Where llama.cpp runs: in a process of its own for each model, which may crash, or"
+            " inline, which is there 0.2 s sooner.",
         ),
-    ] = "5m",
+    ] = Where.PROCESS,
+    keep_alive: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="How long an idle model stays loaded; -1 is for good."
+            " [OLLAMA_KEEP_ALIVE; default: 5m]",
+            show_default=False,
+        ),
+    ] = None,
     context_length: Annotated[
-        int,
-        typer.Option(metavar="TOKENS", help="Context of a model where a request names none."),
-    ] = 4096,
+        int | None,
+        typer.Option(
+            metavar="TOKENS",
+            help="Context of a model where a request names none."
+            " [OLLAMA_CONTEXT_LENGTH; default: 4096]",
+            show_default=False,
+        ),
+    ] = None,
     num_parallel: Annotated[
-        int, typer.Option(metavar="N", help="Requests one model runs at once.")
-    ] = 4,
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Requests one model runs at once. [OLLAMA_NUM_PARALLEL; default: 4]",
+            show_default=False,
+        ),
+    ] = None,
+    max_loaded_models: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Models loaded at once. [OLLAMA_MAX_LOADED_MODELS; default: 3]",
+            show_default=False,
+        ),
+    ] = None,
+    max_queue: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Requests that may wait for a load. [OLLAMA_MAX_QUEUE; default: 512]",
+            show_default=False,
+        ),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option(
             metavar="FOLDER",
-            envvar="OLLAMA_MODELS",
             help="Where created models are kept, in Ollama's layout; Ollama's own folder will"
-            " do. Without it they go when the server ends.",
+            " do. Without it they go when the server ends. [OLLAMA_MODELS]",
         ),
     ] = None,
     registry_auth: Annotated[
@@ -72,15 +126,20 @@ def serve(
     """Serve models over Ollama's protocol until Ctrl-C.
 
     The first Ctrl-C lets running requests finish for ten seconds, a second one ends them.
+    Where no option is given, Ollama's environment variables count: those in brackets, and
+    OLLAMA_ORIGINS, OLLAMA_NOPRUNE and OLLAMA_DEBUG.
     Needs the extra: pip install 'arriero[cli,server]'.
     """
     from rich.console import Console
 
     from arriero.server import run
     from arriero.server.catalogue import catalogue_of
+    from arriero.server.environment import PORT, read_environment
 
     # Errors of ours go to stderr, the server's own words to stdout.
     console = Console(highlight=False, soft_wrap=True)
+    given = read_environment(os.environ)
+    folder = store or given.store
     catalogue = catalogue_of(models or None)
     chatty = [model.name.shortest for model in catalogue.models() if not model.is_embedding]
     names = [model.name.shortest for model in catalogue.models()]
@@ -88,8 +147,8 @@ def serve(
     def ready(url: str) -> None:
         console.print(f"Serving Ollama's protocol at [bold]{url}[/bold]  (Ctrl-C stops)")
         console.print(f"Models: {', '.join(names)}")
-        if store:
-            console.print(f"Store: {store}", markup=False)
+        if folder:
+            console.print(f"Store: {folder}", markup=False)
         if not models:
             console.print(f"Note: {_MINI_NOTE}.")
         if chatty:
@@ -99,21 +158,55 @@ def serve(
         with suppress(OSError):  # nobody reads what we print: serving goes on
             show_request(console, line)
 
-    run(
-        host,
-        port,
-        models or None,
-        keep_alive=keep_alive,
-        context_length=context_length,
-        num_parallel=num_parallel,
-        on_ready=ready,
-        on_request=_silent if quiet else answered,
-        store=store or None,
-        registry_auth=registry_auth or None,
-        # As Ollama reads it: anything but these words means yes.
-        prune_store=os.environ.get("OLLAMA_NOPRUNE", "").lower() in ("", "0", "f", "false"),
-    )
+    numbers = {
+        "context_length": _first(context_length, given.context_length),
+        "num_parallel": _first(num_parallel, given.num_parallel),
+        "max_loaded_models": _first(max_loaded_models, given.max_loaded_models),
+        "max_queue": _first(max_queue, given.max_queue),
+    }
+    with show_log(console, debug=given.debug):
+        run(
+            _first(host, given.host) or "127.0.0.1",
+            PORT if (found := _first(port, given.port)) is None else found,
+            models or None,
+            keep_alive=_first(keep_alive, given.keep_alive),
+            **{name: number for name, number in numbers.items() if number is not None},
+            engine=engine.value,
+            origins=given.origins,
+            on_ready=ready,
+            on_request=_silent if quiet else answered,
+            store=folder,
+            registry_auth=registry_auth or None,
+            prune_store=given.prune,
+        )
     console.print("Stopped.")
+
+
+@contextmanager
+def show_log(console: Console, *, debug: bool = False) -> Generator[None]:
+    """Print what the server logs among its requests, in the same form."""
+    from rich.text import Text
+
+    class Printer(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            style = "red" if record.levelno >= logging.ERROR else "yellow"
+            if record.levelno < logging.WARNING:
+                style = "dim"
+            with suppress(OSError):
+                for line in self.format(record).splitlines():
+                    text = f"{time.strftime('%H:%M:%S')} {_printable(line)}"
+                    console.print(Text(text, style))
+
+    log, printer = logging.getLogger("arriero.server"), Printer()
+    before = log.level, log.propagate
+    log.addHandler(printer)
+    log.setLevel(logging.DEBUG if debug else logging.INFO)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(printer)
+        log.level, log.propagate = before
 
 
 def hint(url: str, model: str) -> str:
@@ -135,9 +228,7 @@ def show_request(console: Console, line: RequestLine) -> None:
         answer = str(line.status)
         style = "green" if line.status < 400 else "yellow" if line.status < 500 else "red"
     # Method and path are the client's words: a terminal must not take them for commands.
-    asked = "".join(
-        char if char.isprintable() else "?" for char in f"{line.method:<6} {line.path:<18}"
-    )
+    asked = _printable(f"{line.method:<6} {line.path:<18}")
     console.print(
         Text.assemble(
             f"{time.strftime('%H:%M:%S')} {asked} ",
@@ -145,6 +236,15 @@ def show_request(console: Console, line: RequestLine) -> None:
             f" {line.seconds:8.3f} s {line.client}",
         )
     )
+
+
+def _first(option: T | None, variable: T | None) -> T | None:
+    """What was asked for on the command line, or else in the environment."""
+    return variable if option is None else option
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _silent(line: RequestLine) -> None:

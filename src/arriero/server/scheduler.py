@@ -11,6 +11,7 @@ head blocks the rest.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
 import time
@@ -27,6 +28,8 @@ from .settings import Scheduling
 from .workers import Workers
 
 T = TypeVar("T")
+
+_log = logging.getLogger("arriero.server")
 
 _MIN_CONTEXT = 4
 
@@ -329,7 +332,11 @@ class Scheduler:
             await self._changed.wait()
         if self._unloading:
             await asyncio.wait(self._unloading)
+        name, started_s = waiter.model.name.shortest, time.monotonic()
         engine = await self._threads.submit(partial(self._load, waiter.model, waiter.plan))
+        context, slots = waiter.plan.context_length, waiter.plan.slots
+        took_s = time.monotonic() - started_s
+        _log.info("loaded %s in %.2f s: %d slots of %d tokens", name, took_s, slots, context)
         runner = _Runner(waiter.model, waiter.plan, engine, self._settings.keep_alive_s)
         self._runners[waiter.model.name.folded] = runner
         if self._stopping:
@@ -369,6 +376,7 @@ class Scheduler:
             runner.engine.close()
 
         await self._threads.submit(close)
+        _log.info("unloaded %s", runner.model.name.shortest)
 
     def _unloaded(self, task: asyncio.Task[None]) -> None:
         self._unloading.discard(task)
