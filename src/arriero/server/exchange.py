@@ -30,6 +30,13 @@ _FIXED_BYTES = 2048
 """Go's server sends longer bodies chunked, without a length."""
 
 
+_MAX_BODY_BYTES = 256 * 1024 * 1024
+"""Ollama has no limit. This one leaves room for a few hundred pictures; files go to the route for
+blobs, which keeps none of them in memory."""
+
+_BODY_S = 120.0
+"""How long a client may be silent within a body; Ollama would wait for ever."""
+
 _STOPPING = "the server is shutting down"
 _LAST_WORD_S = 0.25
 
@@ -120,6 +127,11 @@ class Exchange:
         else:
             await self.reply({"error": text}, status)
 
+    async def refuse_rest(self, error: Refused) -> None:
+        """Answer with an error before the body has arrived; the connection ends with it."""
+        data = gojson.encode({"error": error.text})
+        await self.reply_bytes(data, error.status, JSON, (("Connection", "close"),))
+
     async def _start(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
         self.started = True
         raw = [(name.encode(), value.encode()) for name, value in headers]
@@ -173,8 +185,11 @@ class Work:
         exchange = Exchange(scope, b"", send, parts=parts, pieces=incoming.pieces())
         if not in_pieces:
             try:
-                exchange.body = b"".join([piece async for piece in incoming.pieces()])
+                exchange.body = await incoming.whole()
             except _Gone:
+                return
+            except Refused as error:
+                await exchange.refuse_rest(error)
                 return
         self._count += 1
         self._idle.clear()
@@ -207,7 +222,10 @@ async def _answer(handler: Handler, exchange: Exchange) -> None:
     try:
         await handler(exchange)
     except Refused as error:
-        await exchange.fail(error.status, error.text)
+        if error.status == 408:
+            await exchange.refuse_rest(error)
+        else:
+            await exchange.fail(error.status, error.text)
     except _Gone:
         # Nobody is there to be told.
         return
@@ -224,11 +242,28 @@ class _Incoming:
         self._receive = receive
         self._ended = asyncio.Event()
 
+    async def whole(self) -> bytes:
+        """Give the whole body. Raises `_Gone`, or `Refused` if it is too long or too slow."""
+        body = bytearray()
+        async for piece in self.pieces():
+            body += piece
+            if len(body) > _MAX_BODY_BYTES:
+                raise Refused(413, "http: request body too large")
+        return bytes(body)
+
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Give the body as it comes; the client waits while nobody reads. Raises `_Gone`."""
+        """Give the body as it comes; the client waits while nobody reads.
+
+        Raises:
+            _Gone: the client went away.
+            Refused: it sent nothing for a long time.
+        """
         more = True
         while more:
-            message = await self._receive()
+            try:
+                message = await asyncio.wait_for(self._receive(), _BODY_S)
+            except TimeoutError:
+                raise Refused(408, f"no more of the body came for {_BODY_S:g} seconds") from None
             if message["type"] == "http.disconnect":
                 raise _Gone
             more = bool(message.get("more_body", False))

@@ -11,6 +11,7 @@ import socket
 import threading
 from typing import Any, cast
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -26,6 +27,10 @@ that take a connection from their pool just then."""
 _TICK_S = 0.5
 """How often the `Date` header is renewed, and how long a program that forgets to close the
 server takes longer to end."""
+
+_HEAD_S = 60.0
+"""How long the head of a request may take from its first byte on, or a new connection to begin
+one. Ollama would wait for ever, and so could be kept busy by whoever sends a byte a minute."""
 
 _FLUSH_S = 0.25
 """How long a closed connection may take to send what is left; a client that does not read
@@ -51,8 +56,39 @@ class _Quiet:
 
 
 class _Protocol(H11Protocol):
+    """uvicorn's protocol, with a time limit for heads."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(cast("asyncio.Transport", _Quiet(transport)))
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._head_arrived()
+        elif self._head_timer is None:
+            self._await_head()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # What came meanwhile may be the beginning of the next head.
+        if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+            self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_arrived()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._head_arrived()
+        self._head_timer = self.loop.call_later(_HEAD_S, self.transport.close)
+
+    def _head_arrived(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
 
 class HttpServer:
