@@ -7,6 +7,7 @@ import contextvars
 import json
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from arriero import AsyncClient, Client
 from arriero._core.http import Fault
+from arriero._core.policy.credentials import Failure
 from arriero._drive.credentials import Provider, Source
 from arriero.errors import AccessDenied, CredentialError, DeadlineExceeded, RequestError
 from arriero.identity import OAuth2ClientCredentials, SecurityWarning, Token
@@ -158,6 +160,20 @@ def test_a_refresh_that_fails_leaves_the_old_token_in_use(colour: Colour) -> Non
     assert [str(each.message) for each in got] == [str(got[0].message)]
     assert "/src/arriero/" not in got[0].filename
     assert tokens_of(colour) == ["Bearer old"] * 3
+
+
+def test_a_warning_that_is_an_error_does_not_stop_the_next_refresh() -> None:
+    """It is raised before a fetch begins: else everybody would wait for that for ever."""
+    tokens = iter([Token("old", 3600, refresh_before_s=3600)])
+    source = Source(Provider("p", lambda: next(tokens)))
+    source.token(None, None)
+    source._state.failed(Failure("broken"), 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(SecurityWarning):
+            source.token(None, None)
+    assert not source._state.is_refreshing
+    assert source.token(None, None) == "old"
 
 
 def test_a_wait_for_a_token_keeps_the_calls_budget(colour: Colour) -> None:

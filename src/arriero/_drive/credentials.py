@@ -152,10 +152,11 @@ class Source:
         Raises:
             CredentialError: fetching has failed several times just now.
         """
+        self._warn(refused)
         with self._lock:
             now_s = monotonic()
             decision = self._state.decide(now_s, refused)
-            failure, flight = self._state.failure, self._flight
+            flight = self._flight
             if isinstance(decision, Refresh) or (isinstance(decision, Use) and decision.refresh):
                 self._state.began(now_s, refused)
                 fresh: Flight = Future()
@@ -166,13 +167,19 @@ class Source:
                 flight = None
         if isinstance(decision, Fail):
             raise self._error(decision.failure)
-        if isinstance(decision, Use) and failure is not None and failure is not self._told:
+        return decision, flight
+
+    def _warn(self, refused: str | None) -> None:
+        """Tell once that an old token is in use; before a fetch begins, as this may raise."""
+        failure = self._state.failure
+        if failure is None or failure is self._told:
+            return
+        if isinstance(self._state.decide(monotonic(), refused), Use):
             self._told = failure
             warn_of(
                 f"auth: no new token from {self.provider.name}: {failure.reason};"
                 " the old one is used until it ends"
             )
-        return decision, flight
 
     def land(self, flight: Flight, given: object) -> None:
         """Note what a fetch gave, and wake those who wait for it."""
