@@ -58,6 +58,7 @@ _PLACES = {
     "arriero._drive.threads": ("BlockingCallWarning", "Stream"),
     "arriero._sync.client": ("Client",),
     "arriero._transport.pins": ("spki_pin",),
+    "arriero.egress": ("Egress", "EgressDecision"),
     "arriero.errors": (
         "AccessDenied",
         "ApplyFailed",
@@ -74,6 +75,7 @@ _PLACES = {
         "CredentialError",
         "DeadlineExceeded",
         "DiskFull",
+        "EgressDenied",
         "LimitReached",
         "MissingExtra",
         "ModelNotFound",

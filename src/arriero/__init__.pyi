@@ -18,6 +18,8 @@ from arriero._drive.threads import BlockingCallWarning as BlockingCallWarning
 from arriero._drive.threads import Stream as Stream
 from arriero._sync.client import Client as Client
 from arriero._transport.pins import spki_pin as spki_pin
+from arriero.egress import Egress as Egress
+from arriero.egress import EgressDecision as EgressDecision
 from arriero.errors import AccessDenied as AccessDenied
 from arriero.errors import ApplyFailed as ApplyFailed
 from arriero.errors import ArrieroError as ArrieroError
@@ -33,6 +35,7 @@ from arriero.errors import ContextOverflow as ContextOverflow
 from arriero.errors import CredentialError as CredentialError
 from arriero.errors import DeadlineExceeded as DeadlineExceeded
 from arriero.errors import DiskFull as DiskFull
+from arriero.errors import EgressDenied as EgressDenied
 from arriero.errors import LimitReached as LimitReached
 from arriero.errors import MissingExtra as MissingExtra
 from arriero.errors import ModelNotFound as ModelNotFound

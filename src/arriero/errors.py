@@ -8,7 +8,8 @@
     ├─ CredentialError                           no token could be had; nothing was sent
     ├─ PolicyError                               refused by a policy of the client's own
     │  ├─ LimitReached                           queue full, or its wait too long
-    │  └─ CircuitOpen                            the host has failed too often lately
+    │  ├─ CircuitOpen                            the host has failed too often lately
+    │  └─ EgressDenied (PermissionError)         data would go where it may not
     ├─ TransportError                            no usable answer
     │  ├─ ConnectFailed (ConnectionError)        request not sent: always safe to retry
     │  │  └─ CertificateNotPinned                the server is not one of `Tls.pins`
@@ -143,6 +144,22 @@ class CircuitOpen(PolicyError):
 
     retryable = True
     retry_after_s: float = 0.0
+
+
+class EgressDenied(PolicyError, PermissionError):
+    """`arriero.Egress` refuses the call: data would go where it may not.
+
+    Nothing was sent, unless `was_sent`: then the server passed the call on to another host,
+    which was only seen in its answer. What had been sent cannot be called back.
+
+    Attributes:
+        reason: What was found, and what to change to have it allowed.
+        rule: Which rule it was, see `arriero.EgressDecision`.
+        was_sent: True if the call had been sent before the rule could see that.
+    """
+
+    rule: str = ""
+    was_sent: bool = False
 
 
 class TransportError(ArrieroError):

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from arriero._core.answers.way import answered
 from arriero._core.calls import Call
+from arriero._core.clearance import require_allowed
 from arriero._core.effects import Operation, Sleep, Wait
 from arriero._core.http import Head
 from arriero._core.operations import Progress, Target, begun, exchanged, opened
@@ -83,6 +84,7 @@ def failed(progress: Progress, error: ArrieroError) -> None:
 def _entered(call: Call[Any], target: Target, progress: Progress) -> Operation[None]:
     """Wait for the call's turn."""
     governor = target.governor
+    require_allowed(call, target, progress, (call.base or target.base).join(call.path))
     until = _queue_until(target, progress)
     permit = governor.enter(call, progress, progress.total_until())
     if permit is not None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 import msgspec
 
 from arriero._core.calls import Call
+from arriero._core.clearance import cleared, require_allowed, require_ours
 from arriero._core.completion import is_complete
 from arriero._core.effects import Authorize, Drop, LoadImage, Operation, ReadBody, Send
 from arriero._core.failures import described, error_of_fault
@@ -42,6 +43,7 @@ from arriero.types.record import Record
 
 if TYPE_CHECKING:
     from arriero._core.governor import Governor
+    from arriero._core.policy.egress import Guard
 
 T = TypeVar("T")
 
@@ -89,6 +91,8 @@ class Target:
     """Shows a text to the user, unless it was shown before."""
     follow_redirects: bool = True
     max_line_bytes: int = 0
+    egress: Guard | None = None
+    """Where calls may go; None has no rule."""
     governor: Governor = field(kw_only=True, repr=False)
     """The policies of the client, and their state."""
 
@@ -164,6 +168,7 @@ def exchanged(call: Call[T], target: Target, progress: Progress) -> Operation[T]
         described(error, call=call.name, host=progress.host, attempts=progress.attempts)
         raise
     if isinstance(made, Record):
+        require_ours(made, call, target, progress)
         cast("dict[str, Any]", made.__dict__)["_http"] = info(head, progress)
     if target.governor.answers is not None:
         target.governor.answers.saw(made, target.clock())
@@ -215,6 +220,8 @@ def attach_parsed(parse: Callable[[str], Any], record: Record) -> None:
 
 def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Head]:
     """Send the request until a good answer is open, and give its head."""
+    if target.egress is not None:
+        yield from cleared(target.egress, call, target, progress, _aside)
     request = yield from _request(call, target, progress)
     if target.governor.answers is not None:
         target.governor.answers.models_change(call)
@@ -237,7 +244,9 @@ def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Hea
         if head.status in _REDIRECTS and target.follow_redirects and "location" in head.headers:
             yield Drop()
             redirects += 1
+            origin = progress.host
             request = _followed(call, target, progress, request, head, redirects)
+            require_allowed(call, target, progress, request.url, came_from=origin)
             request = yield from _introduced(call, target, progress, request)
             continue
         if head.status == 401 and not is_renewed:
@@ -272,6 +281,11 @@ def _guard(call: Call[Any], target: Target, progress: Progress, request: Request
         return
     error = RequestError(text)
     raise described(error, call=call.name, host=progress.host, attempts=progress.attempts)
+
+
+def _aside(question: Call[T], target: Target) -> Operation[T]:
+    """Ask something on the way of another call, once."""
+    return exchanged(question, target, begun(question, target))
 
 
 def _repeatable(call: Call[Any]) -> bool:

@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any, Generic, TypeVar, cast
 
 from arriero._core.calls import Call
+from arriero._core.clearance import require_ours
 from arriero._core.completion import Tally
 from arriero._core.continuation import continued, is_cut, without_beginning
 from arriero._core.effects import Operation
@@ -14,7 +15,14 @@ from arriero._core.governed import failed, tried_again
 from arriero._core.http import Fault, Head, HttpInfo
 from arriero._core.ndjson import NdjsonDecoder
 from arriero._core.operations import Progress, Target, attach_parsed, failure, info
-from arriero.errors import ArrieroError, CallCancelled, ParseError, StreamFailed, StreamIncomplete
+from arriero.errors import (
+    ArrieroError,
+    CallCancelled,
+    EgressDenied,
+    ParseError,
+    StreamFailed,
+    StreamIncomplete,
+)
 from arriero.types.record import Record
 
 R = TypeVar("R", bound=Record)
@@ -106,6 +114,11 @@ class Reading(Generic[R]):
 
     def _take(self, records: list[R]) -> None:
         if self._is_first:
+            try:
+                require_ours(records[0], self._call, self._target, self._progress)
+            except EgressDenied as error:
+                self._fail(error)
+                return
             self._is_first, self._has_records = False, True
             self._target.governor.first_record(self._progress)
             if self._beginning and not self._goes_on(records):

@@ -6,12 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from arriero._core.api.explained import explained
 from arriero._core.events import Observer
 from arriero._core.operations import Target
 from arriero._core.policy.cleartext import Cleartext
 from arriero._core.statistics import Statistics
 from arriero._drive.identities import secret_among
 from arriero._drive.setup import UNSET, Setup, setup
+from arriero.egress import Egress, EgressDecision
 from arriero.errors import MissingExtra, RequestError
 from arriero.identity import Auth
 from arriero.settings import Breaker, Cache, Limits, Pool, Retry, Timeouts, Tls
@@ -40,6 +42,7 @@ class Configured:
         retry: Retry | None = None,
         limits: Limits | Any | None = None,
         breaker: Breaker | None = None,
+        egress: Egress | None = None,
         observers: Sequence[Observer] = (),
         cache: Cache | None = None,
         http_client: Any = None,
@@ -71,6 +74,7 @@ class Configured:
             limits: Concurrency, queue and rates; None has none. An `httpx.Limits` is taken
                 for connections, as `pool`.
             breaker: When a failing host is left alone; None never does.
+            egress: Where data may go; None lets it go anywhere.
             observers: Called with each event of each call, see `arriero.events`.
             cache: Which answers are given more than once; None asks for each.
             http_client: An httpx or httpx2 client to send with, instead of our own.
@@ -100,6 +104,7 @@ class Configured:
             "retry": retry,
             "limits": limits,
             "breaker": breaker,
+            "egress": egress,
             "observers": observers or None,
             "cache": cache,
             "http_client": http_client,
@@ -131,6 +136,7 @@ class Configured:
             retry=retry,
             limits=limits,
             breaker=breaker,
+            egress=egress,
             observers=observers,
             cache=cache,
             is_async=self._is_async,
@@ -150,6 +156,21 @@ class Configured:
     def statistics(self) -> Statistics:
         """Give what the client has done so far, and what it is doing, as one snapshot."""
         return self._target.governor.statistics()
+
+    def explain(self, call: str, **arguments: Any) -> EgressDecision:
+        """Say whether the egress policy would let a call be sent, and why. Nothing is sent.
+
+        With `Egress.look_up`, what only the server knows of a model is left out, unless an
+        earlier call has asked.
+
+        Args:
+            call: Name of a method, such as ``"chat"``.
+            **arguments: Its arguments, as far as they matter: ``model="x:cloud"``.
+
+        Raises:
+            RequestError: there is no such method, or an argument is wrong.
+        """
+        return explained(self._target, call, arguments)
 
     @property
     def timeouts(self) -> Timeouts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 import random
 import threading
@@ -20,12 +21,14 @@ from arriero._core.ndjson import DEFAULT_MAX_LINE_BYTES
 from arriero._core.operations import Headers, Target
 from arriero._core.policy.cleartext import Cleartext, complaint, is_readable, is_secret
 from arriero._core.proxy import proxy_for
+from arriero._drive.guarding import guard_of
 from arriero._drive.identities import Identity, identity_of, is_httpx_auth
 from arriero._drive.stores import store_of
 from arriero._transport.fork import forget_after_fork
 from arriero._transport.interface import TransportSettings
 from arriero._transport.notice import warn_once
 from arriero._version import __version__
+from arriero.egress import Egress
 from arriero.errors import RequestError
 from arriero.identity import Auth
 from arriero.settings import Breaker, Cache, Limits, Pool, Retry, Timeouts, Tls
@@ -88,6 +91,7 @@ def setup(
     retry: Retry | None = None,
     limits: Limits | None = None,
     breaker: Breaker | None = None,
+    egress: Egress | None = None,
     observers: Sequence[Observer] = (),
     cache: Cache | None = None,
     is_async: bool = False,
@@ -137,7 +141,12 @@ def setup(
     )
     _guard(target, identity, chosen)
     key = CLOUD.origin in identity.sources or _key_given(target) or api_key
-    return Setup(target, settings, identity.sources, key, options if needs_httpx else None)
+    httpx_options = options if needs_httpx else None
+    guard = guard_of(
+        egress, auth=auth, base=base, proxy=chosen, httpx_options=httpx_options, environ=environ
+    )
+    target = dataclasses.replace(target, egress=guard)
+    return Setup(target, settings, identity.sources, key, httpx_options)
 
 
 def _governor(
@@ -222,6 +231,7 @@ _OWN = (
     "retry",
     "limits",
     "breaker",
+    "egress",
     "observers",
     "cache",
     "http_client",
