@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from arriero import __version__
+from arriero.cli.chat import chat
 from arriero.cli.demo import demo
 from arriero.cli.doctor import doctor
 from arriero.cli.embed import embed
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+command(app)(chat)
 command(app)(run)
 command(app)(embed)
 command(app)(ps)

@@ -83,10 +83,10 @@ def show(
     elif chosen:
         out.text("\n".join((getattr(answer, name) or "").rstrip() for name in chosen))
     else:
-        out.text(_sheet(answer))
+        out.text(sheet_of(answer))
 
 
-def _sheet(answer: ShowResponse) -> str:
+def sheet_of(answer: ShowResponse) -> str:
     """Give the facts of a model, one a line, then its longer texts."""
     details = answer.details
     facts = {
