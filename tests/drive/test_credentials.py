@@ -162,6 +162,33 @@ def test_a_refresh_that_fails_leaves_the_old_token_in_use(colour: Colour) -> Non
     assert tokens_of(colour) == ["Bearer old"] * 3
 
 
+def test_no_call_waits_for_a_refresh_ahead(colour: Colour) -> None:
+    """Not even the one that begins it: the old token is still good."""
+    gate = threading.Event()
+    asked = 0
+
+    def provider() -> Token:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            gate.wait(10)
+        return Token(f"t{asked}", 3600, refresh_before_s=3600)
+
+    async def provider_async() -> Token:
+        if asked:
+            await asyncio.Event().wait()
+        return provider()
+
+    for auth in (provider, provider_async)[: 1 + colour.is_async]:
+        asked = 0
+        limits = Timeouts(total_s=5)
+        client = colour.client(VERSION, VERSION, VERSION, auth=auth, timeouts=limits)
+        for _ in range(3):
+            colour.do(client.version())
+        assert tokens_of(colour) == ["Bearer t1"] * 3
+    gate.set()
+
+
 def test_a_warning_that_is_an_error_does_not_stop_the_next_refresh() -> None:
     """It is raised before a fetch begins: else everybody would wait for that for ever."""
     tokens = iter([Token("old", 3600, refresh_before_s=3600)])
