@@ -6,8 +6,12 @@ from arriero._core.events import CallAdmitted as CallAdmitted
 from arriero._core.events import CallEnded as CallEnded
 from arriero._core.events import CallStarted as CallStarted
 from arriero._core.events import FirstRecord as FirstRecord
+from arriero._core.events import Instrument as Instrument
+from arriero._core.events import RecordsArrived as RecordsArrived
+from arriero._core.events import StreamOpened as StreamOpened
 from arriero._core.events import TryEnded as TryEnded
 from arriero._core.http import HttpInfo as HttpInfo
+from arriero._core.sketch import Spread as Spread
 from arriero._core.statistics import CacheStatistics as CacheStatistics
 from arriero._core.statistics import Statistics as Statistics
 from arriero._doctor.examine import doctor as doctor
@@ -23,6 +27,7 @@ from arriero.egress import EgressDecision as EgressDecision
 from arriero.errors import AccessDenied as AccessDenied
 from arriero.errors import ApplyFailed as ApplyFailed
 from arriero.errors import ArrieroError as ArrieroError
+from arriero.errors import AuditFailed as AuditFailed
 from arriero.errors import BadRequest as BadRequest
 from arriero.errors import CallCancelled as CallCancelled
 from arriero.errors import CapabilityError as CapabilityError
@@ -58,6 +63,11 @@ from arriero.identity import OAuth2ClientCredentials as OAuth2ClientCredentials
 from arriero.identity import SecurityWarning as SecurityWarning
 from arriero.identity import Token as Token
 from arriero.identity import TokenFile as TokenFile
+from arriero.observe.audit import AuditLog as AuditLog
+from arriero.observe.logs import EventLog as EventLog
+from arriero.observe.logs import log_events as log_events
+from arriero.observe.verify import AuditReport as AuditReport
+from arriero.observe.verify import verify_audit as verify_audit
 from arriero.server import Server as Server
 from arriero.server import serve as serve
 from arriero.settings import Breaker as Breaker

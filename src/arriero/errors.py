@@ -9,7 +9,8 @@
     ├─ PolicyError                               refused by a policy of the client's own
     │  ├─ LimitReached                           queue full, or its wait too long
     │  ├─ CircuitOpen                            the host has failed too often lately
-    │  └─ EgressDenied (PermissionError)         data would go where it may not
+    │  ├─ EgressDenied (PermissionError)         data would go where it may not
+    │  └─ AuditFailed                            the call could not be written down
     ├─ TransportError                            no usable answer
     │  ├─ ConnectFailed (ConnectionError)        request not sent: always safe to retry
     │  │  └─ CertificateNotPinned                the server is not one of `Tls.pins`
@@ -160,6 +161,15 @@ class EgressDenied(PolicyError, PermissionError):
 
     rule: str = ""
     was_sent: bool = False
+
+
+class AuditFailed(PolicyError):
+    """The audit log could not be written, and its ``on_failure`` is ``"closed"``.
+
+    Raised before the call if the log was known to be broken: nothing was sent. Raised after
+    it if this was the record that failed: the answer is kept from the caller, but is in
+    `partial`. Make room or mend the permissions; the next call tries again by itself.
+    """
 
 
 class TransportError(ArrieroError):

@@ -317,6 +317,8 @@ class CallPolicy:
     Without `Cache` it means nothing."""
     metadata: Mapping[str, Any] | None = None
     """Goes into events and the audit log, and nowhere else."""
+    actor: str = ""
+    """Who asks, a person or a service; like `metadata`."""
 
     def __post_init__(self) -> None:
         if isinstance(self.priority, bool) or not isinstance(self.priority, int):
@@ -325,8 +327,9 @@ class CallPolicy:
             raise RequestError(
                 f"CallPolicy.cache takes 'use', 'refresh' or 'off', not {self.cache!r}"
             )
-        if not isinstance(self.tenant, str):
-            raise RequestError(f"CallPolicy.tenant takes a text, not {self.tenant!r}")
+        for name in ("tenant", "actor"):
+            if not isinstance(getattr(self, name), str):
+                raise RequestError(f"CallPolicy.{name} takes a text, not {getattr(self, name)!r}")
 
 
 def _check_count(settings: object, name: str, *, least: int) -> None:

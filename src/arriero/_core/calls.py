@@ -74,6 +74,8 @@ class Call(Generic[T]):
     """Statuses outside 200-299 that are answers too."""
     any_status: bool = False
     """True if every status is an answer."""
+    is_traced: bool = False
+    """True if a tracer has put itself around the call, and tells of it on its own."""
 
     @property
     def model(self) -> str:

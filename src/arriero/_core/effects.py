@@ -96,7 +96,23 @@ class Consult(msgspec.Struct, frozen=True):
     arguments: tuple[Any, ...] = ()
 
 
+class Persist(msgspec.Struct, frozen=True):
+    """Call a function that waits for a disk. Resumed with None; what it raises is thrown in."""
+
+    function: Callable[[], None]
+
+
 Effect: TypeAlias = (
-    Send | ReadBody | ReadPart | Drop | LoadImage | HashFile | Authorize | Sleep | Wait | Consult
+    Send
+    | ReadBody
+    | ReadPart
+    | Drop
+    | LoadImage
+    | HashFile
+    | Authorize
+    | Sleep
+    | Wait
+    | Consult
+    | Persist
 )
 Operation: TypeAlias = Generator[Effect, Any, T]

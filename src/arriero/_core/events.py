@@ -35,6 +35,8 @@ class CallStarted(msgspec.Struct, frozen=True):
     policy: CallPolicy
     body: Mapping[str, Any] | None
     """The request's JSON: prompts and messages. Not for logs."""
+    is_traced: bool = False
+    """True if a tracer has put itself around the call, and tells of it on its own."""
 
 
 class CallAdmitted(msgspec.Struct, frozen=True):
@@ -71,12 +73,29 @@ class BreakerChanged(msgspec.Struct, frozen=True):
     state: State
 
 
+class StreamOpened(msgspec.Struct, frozen=True):
+    """The head of a stream's answer is there; the caller goes on and asks for records."""
+
+    id: int
+
+
 class FirstRecord(msgspec.Struct, frozen=True):
     """The first record of a stream has arrived."""
 
     id: int
     after_s: float
     """Since the call began, waits included."""
+
+
+class RecordsArrived(msgspec.Struct, frozen=True):
+    """More records of a stream are here, after the first. Only for an `Instrument` that
+    `sees_records`."""
+
+    id: int
+    count: int
+    """Records that arrived in one piece."""
+    gap_s: float
+    """Since the records before them."""
 
 
 class CallEnded(msgspec.Struct, frozen=True):
@@ -115,7 +134,36 @@ class CallEnded(msgspec.Struct, frozen=True):
     source: AnswerSource = "server"
     """Who gave the answer. ``cache`` and ``shared`` cost no server anything: tokens in
     `response` were counted before."""
+    body: Mapping[str, Any] | None = None
+    """The request's JSON, as in `CallStarted`. Not for logs."""
+    digest: str | None = None
+    """Digest of the model; None if it is not known, or nobody wanted it."""
+    digest_age_s: float | None = None
+    """How long before the end of the call the server named that digest."""
 
 
-Event: TypeAlias = CallStarted | CallAdmitted | TryEnded | BreakerChanged | FirstRecord | CallEnded
+Event: TypeAlias = (
+    CallStarted
+    | CallAdmitted
+    | TryEnded
+    | BreakerChanged
+    | StreamOpened
+    | FirstRecord
+    | RecordsArrived
+    | CallEnded
+)
 Observer: TypeAlias = Callable[[Event], None]
+
+
+class Instrument:
+    """An observer that takes part: it may see every piece of a stream, and add headers."""
+
+    sees_records: bool = False
+    """True wants `RecordsArrived` too, which reads a clock for each piece of a stream."""
+
+    def __call__(self, event: Event) -> None:
+        """Take in an event."""
+
+    def headers(self, id: int) -> Mapping[str, str]:
+        """Give headers for the requests of a call, asked for after its `CallStarted`."""
+        return {}

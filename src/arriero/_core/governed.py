@@ -15,8 +15,10 @@ from typing import Any, TypeAlias, TypeVar
 from arriero._core.answers.way import answered
 from arriero._core.calls import Call
 from arriero._core.clearance import require_allowed
+from arriero._core.digests import looked_up
 from arriero._core.effects import Operation, Sleep, Wait
 from arriero._core.http import Head
+from arriero._core.keeping import kept, noted
 from arriero._core.operations import Progress, Target, begun, exchanged, opened
 from arriero._core.policy.retry import Stop
 from arriero.errors import ArrieroError, CallCancelled
@@ -37,11 +39,14 @@ def whole(call: Call[T], target: Target, policy: CallPolicy | None = None) -> Op
         progress.outcome = "ok"
     except ArrieroError as error:
         failed(progress, error)
+        target.governor.ended(call, progress, made, lambda: made)
+        yield from noted(call, progress, error)
         raise
     finally:
         # What another call brought was counted with that one.
         last = made if progress.source == "server" else None
         target.governor.ended(call, progress, last, lambda: made)
+    yield from kept(call, progress, made)
     return made  # type: ignore[no-any-return]  # what the call's decoder makes
 
 
@@ -60,10 +65,13 @@ def streamed(call: Call[Any], target: Target, progress: Progress) -> Operation[H
         is_open = True
     except ArrieroError as error:
         failed(progress, error)
+        target.governor.ended(call, progress, None, lambda: None)
+        yield from noted(call, progress, error)
         raise
     finally:
         if not is_open:
             target.governor.ended(call, progress, None, lambda: None)
+    target.governor.witnesses.opened(progress)
     return head
 
 
@@ -91,6 +99,7 @@ def _entered(call: Call[Any], target: Target, progress: Progress) -> Operation[N
         if not permit.is_ready:
             yield Wait(permit, until)
         governor.entered(call, progress)
+    yield from looked_up(call, target, progress)
 
 
 def _queue_until(target: Target, progress: Progress) -> float | None:

@@ -16,15 +16,12 @@ from arriero._core.answers.state import Answers
 from arriero._core.events import (
     BreakerChanged,
     CallAdmitted,
-    CallEnded,
-    CallStarted,
     Decision,
-    Event,
-    FirstRecord,
     Observer,
     TryEnded,
 )
 from arriero._core.failures import described, verdict
+from arriero._core.journal import Journal
 from arriero._core.locks import Lock, NoLock
 from arriero._core.policy.breaker import Circuits
 from arriero._core.policy.concurrency import Permit, Queue
@@ -32,6 +29,7 @@ from arriero._core.policy.estimate import waited_in_server_s
 from arriero._core.policy.rate import Rates
 from arriero._core.policy.retry import Again, RetryBudget, Stop, decide, wait_before
 from arriero._core.statistics import CacheStatistics, Counts, Statistics, snapshot
+from arriero._core.witnesses import Witnesses
 from arriero.errors import ArrieroError, CircuitOpen, DeadlineExceeded, LimitReached, ServerBusy
 from arriero.settings import Breaker, Limits, Retry
 
@@ -53,6 +51,7 @@ class Governor:
         breaker: Breaker | None = None,
         observers: Sequence[Observer] = (),
         answers: Answers | None = None,
+        journal: Journal | None = None,
         clock: Callable[[], float],
         random: Callable[[], float] = lambda: 1.0,
         lock: Callable[[], Lock] = NoLock,
@@ -60,8 +59,8 @@ class Governor:
         self.retry = retry or Retry.none()
         self.limits = limits
         self.breaker = breaker
-        self.observers = tuple(observers)
         self.answers = answers
+        self.witnesses = Witnesses(observers, journal, clock)
         self._is_adaptive = limits is not None and limits.adaptive
         self._clock = clock
         self._random = random
@@ -80,6 +79,7 @@ class Governor:
         self._circuits = Circuits(self.breaker) if self.breaker is not None else None
         if self.answers is not None:
             self.answers.forget()
+        self.witnesses.forget()
 
     def close(self) -> None:
         """Let every waiting call go: its client is closed, which is what it will find."""
@@ -90,14 +90,17 @@ class Governor:
     # Beginning
 
     def began(self, call: Call[Any], progress: Progress, host: str) -> None:
-        """Take in that a call begins."""
+        """Take in that a call begins.
+
+        Raises:
+            AuditFailed: what it comes to could not be written down.
+        """
+        self.witnesses.admit(call, host)
         with self._lock:
             self._counts.started += 1
             self._budget.saw_call(progress.started_s)
         self._empty_box()
-        if self.observers:
-            about = (call.name, host, call.model, call.stream, progress.policy)
-            self.tell(CallStarted(progress.id, *about, call.body))
+        self.witnesses.began(call, progress, host)
 
     def enter(self, call: Call[Any], progress: Progress, until_s: float | None) -> Permit | None:
         """Give a call its permit, ready or to be waited for; None if it needs none.
@@ -130,8 +133,8 @@ class Governor:
         waited_s = now_s - permit.entered_s
         progress.queued_s += waited_s
         if permit.is_ready:
-            if self.observers:
-                self.tell(CallAdmitted(progress.id, waited_s))
+            if self.witnesses:
+                self.witnesses.tell(CallAdmitted(progress.id, waited_s))
             return
         total_s = progress.timeouts.total_s
         if total_s is not None and now_s >= progress.started_s + total_s:
@@ -242,7 +245,7 @@ class Governor:
         try:
             return rule(error) if rule is not None else None
         except Exception:  # whatever a user's function raises must not hide the error
-            self._count_observer_error()
+            self.witnesses.errors += 1
             return None
 
     def _note(
@@ -253,8 +256,8 @@ class Governor:
         self._empty_box()
         why = f": {reason}" if reason else f" after {wait_s:.3g} s"
         progress.trail.append(f"{type(error).__name__}, {kind}{why}")
-        if self.observers:
-            self.tell(TryEnded(progress.id, progress.tries, error, kind, reason, wait_s))
+        if self.witnesses:
+            self.witnesses.tell(TryEnded(progress.id, progress.tries, error, kind, reason, wait_s))
 
     def goes_back(self, progress: Progress, error: ArrieroError) -> float | None:
         """Take a call out of the running because the server had no room for it.
@@ -294,8 +297,7 @@ class Governor:
         """Take in that the first record of a stream has arrived."""
         if progress.first_record_s is None:
             progress.first_record_s = self._clock() - progress.started_s
-            if self.observers:
-                self.tell(FirstRecord(progress.id, progress.first_record_s))
+            self.witnesses.first_record(progress, progress.first_record_s)
 
     # The end
 
@@ -318,8 +320,7 @@ class Governor:
         now_s = self._clock()
         self._box.append((call, progress, last, now_s))
         self._empty_box()
-        if self.observers:
-            self.tell(_end_of(call, progress, total(), now_s))
+        self.witnesses.ended(call, progress, total, now_s)
 
     def _locked(self, decide: Callable[[], T]) -> T:
         with self._lock:
@@ -341,12 +342,10 @@ class Governor:
         if self._circuits is not None:
             while self._circuits.changes:
                 (host, model), state = self._circuits.changes.popleft()
-                self.tell(BreakerChanged(host, model, state))
+                self.witnesses.tell(BreakerChanged(host, model, state))
 
     def _settle(self, call: Call[Any], progress: Progress, last: Any, now_s: float) -> list[Permit]:
-        self._counts.add(progress.outcome, progress.error, last)
-        self._counts.tries += progress.tries
-        self._counts.queued_s += progress.queued_s
+        self._counts.add(progress, last, now_s)
         self._settle_circuit(progress, progress.error, now_s)
         if self._rates is not None and progress.reserved_tokens:
             sent = call.body if progress.attempts else None
@@ -357,25 +356,12 @@ class Governor:
         queue.leave(permit, now_s, progress.outcome, waited_in_server_s(last))
         return queue.next(now_s)
 
-    # Observation
-
-    def tell(self, event: Event) -> None:
-        """Show an event to every observer; one that raises is counted and passed over."""
-        for observer in self.observers:
-            try:
-                observer(event)
-            except Exception:  # whatever a user's function raises must not end the call
-                self._count_observer_error()
-
-    def _count_observer_error(self) -> None:
-        # Not locked: an observer may be called from where the lock is held further out.
-        self._counts.observer_errors += 1
-
     def statistics(self) -> Statistics:
         """Give a snapshot."""
         return self._locked(
             lambda: snapshot(
                 self._counts,
+                self.witnesses,
                 self._queue,
                 self._circuits.states() if self._circuits is not None else {},
                 self.answers.statistics() if self.answers is not None else CacheStatistics(),
@@ -386,26 +372,3 @@ class Governor:
 def _wake(permits: list[Permit]) -> None:
     for permit in permits:
         permit.ready()
-
-
-def _end_of(call: Call[Any], progress: Progress, response: Any, now_s: float) -> CallEnded:
-    return CallEnded(
-        id=progress.id,
-        call=call.name,
-        host=progress.host,
-        model=call.model,
-        is_stream=call.stream,
-        policy=progress.policy,
-        outcome=progress.outcome,
-        error=progress.error,
-        response=response,
-        tries=progress.tries,
-        sends=progress.attempts,
-        queued_s=progress.queued_s,
-        paced_s=progress.paced_s,
-        first_record_s=progress.first_record_s,
-        spent_s=now_s - progress.started_s,
-        records=progress.records,
-        trail=tuple(progress.trail),
-        source=progress.source,
-    )

@@ -25,6 +25,7 @@ from arriero._core.failures import described, error_of_fault
 from arriero._core.host import Base, origin_of, redirected
 from arriero._core.http import AnswerSource, Fault, FileBody, Head, HttpInfo, Request
 from arriero._core.images import ImagePath, loaded
+from arriero._core.journal import Receipt
 from arriero._core.policy.cleartext import Cleartext, complaint, exposes
 from arriero._core.policy.concurrency import Permit
 from arriero._core.replies import error_of_reply
@@ -134,6 +135,10 @@ class Progress(msgspec.Struct):
     answer: tuple[Head, bytes] | None = None
     """A whole answer as it came."""
     source: AnswerSource = "server"
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
+    """What instruments add to the call's requests."""
+    receipt: Receipt | None = None
+    """What is left to wait for before the call's record in the journal is safe."""
 
     def total_until(self) -> float | None:
         """Give when the whole call must be over."""
@@ -332,7 +337,7 @@ def _request(call: Call[Any], target: Target, progress: Progress) -> Operation[R
     return Request(
         method=call.method,
         url=progress.url,
-        headers=_headers(call, target, authorization, has_json=call.body is not None),
+        headers=_headers(call, target, progress, authorization),
         body=progress.content,
     )
 
@@ -418,13 +423,14 @@ def _text_instead(source: Any, cause: OSError) -> str:
 
 
 def _headers(
-    call: Call[Any], target: Target, authorization: str | None, *, has_json: bool
+    call: Call[Any], target: Target, progress: Progress, authorization: str | None
 ) -> Headers:
     made: dict[str, str] = {
+        **progress.headers,
         "accept": "application/x-ndjson" if call.stream else "application/json",
         "user-agent": target.user_agent,
     }
-    if has_json:
+    if call.body is not None:
         made["content-type"] = "application/json"
     if authorization is not None:
         made["authorization"] = authorization

@@ -17,6 +17,7 @@ from arriero._core.ndjson import NdjsonDecoder
 from arriero._core.operations import Progress, Target, attach_parsed, failure, info
 from arriero.errors import (
     ArrieroError,
+    AuditFailed,
     CallCancelled,
     EgressDenied,
     ParseError,
@@ -49,8 +50,9 @@ class Reading(Generic[R]):
         "_cut",
         "_decoder",
         "_has_records",
-        "_is_first",
         "_idle_s",
+        "_is_first",
+        "_last_s",
         "_progress",
         "_tally",
         "_target",
@@ -74,6 +76,8 @@ class Reading(Generic[R]):
         self._total_until = progress.total_until()
         self._has_records = False
         self._is_first = True
+        self._last_s: float | None = None
+        """When records last arrived; None if nobody wants to know."""
         self._cut: ArrieroError | None = None
         self._beginning = ""
         self.ready: deque[R] = deque()
@@ -123,9 +127,18 @@ class Reading(Generic[R]):
             self._target.governor.first_record(self._progress)
             if self._beginning and not self._goes_on(records):
                 return
+            if self._target.governor.witnesses.sees_records:
+                self._last_s = self._clock()
+        elif self._last_s is not None:
+            self._tell_gap(len(records), self._last_s)
         self._progress.records += len(records)
         self._add(records)
         self.ready.extend(records)
+
+    def _tell_gap(self, count: int, last_s: float) -> None:
+        self._last_s = now_s = self._clock()
+        witnesses = self._target.governor.witnesses
+        witnesses.records_arrived(self._progress, count, now_s - last_s)
 
     def _goes_on(self, records: list[R]) -> bool:
         """Cut what a continued answer repeats; False if it is another answer."""
@@ -230,10 +243,21 @@ class Reading(Generic[R]):
             progress.outcome = "ok"
         self._target.governor.ended(self._call, progress, tally.last, tally.total)
 
+    def unkept(self, error: AuditFailed) -> None:
+        """Take in that the call could not be written down: its caller must hear of it."""
+        if self.failure is None:
+            self.failure = error
+        else:
+            self.failure.add_note(f"and it is not in the audit log: {error.reason}")
+
     @property
     def text(self) -> str:
         """The answer's text so far."""
         return self._tally.text()
+
+    def arrived(self) -> R | None:
+        """Give what has arrived as one record, as observers see it."""
+        return self._tally.total()
 
     def total(self) -> R | None:
         """Give what has arrived as one record; with ``parsed`` once it is complete.

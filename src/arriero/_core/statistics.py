@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arriero._core.policy.breaker import Key, State
 from arriero._core.policy.concurrency import Queue
-from arriero.errors import ArrieroError
+from arriero._core.sketch import Sketch, Spread
+
+if TYPE_CHECKING:
+    from arriero._core.operations import Progress
+    from arriero._core.witnesses import Witnesses
 
 
 @dataclass(slots=True)
@@ -26,18 +30,37 @@ class Counts:
     queued_s: float = 0.0
     prompt_tokens: int = 0
     answer_tokens: int = 0
-    observer_errors: int = 0
+    spent_s: Sketch = field(default_factory=Sketch)
+    first_record_s: Sketch = field(default_factory=Sketch)
+    load_s: Sketch = field(default_factory=Sketch)
+    tokens_per_s: Sketch = field(default_factory=Sketch)
 
-    def add(self, outcome: str, error: ArrieroError | None, last: Any) -> None:
+    def add(self, progress: Progress, last: Any, now_s: float) -> None:
         """Count a call that is over; `last` has the server's counts."""
+        outcome, error = progress.outcome, progress.error
+        self.tries += progress.tries
+        self.queued_s += progress.queued_s
+        if progress.first_record_s is not None:
+            self.first_record_s.add(progress.first_record_s)
         if outcome == "ok":
             self.ok += 1
-            self.prompt_tokens += getattr(last, "prompt_eval_count", None) or 0
-            self.answer_tokens += getattr(last, "eval_count", None) or 0
+            self.spent_s.add(now_s - progress.started_s)
+            self._add_counts(last)
         elif outcome == "cancelled":
             self.cancelled += 1
         else:
             self.failed[type(error).__name__] += 1
+
+    def _add_counts(self, last: Any) -> None:
+        self.prompt_tokens += getattr(last, "prompt_eval_count", None) or 0
+        tokens = getattr(last, "eval_count", None) or 0
+        self.answer_tokens += tokens
+        writing_ns = getattr(last, "eval_duration", None)
+        if tokens and writing_ns:
+            self.tokens_per_s.add(tokens * 1e9 / writing_ns)
+        load_ns = getattr(last, "load_duration", None)
+        if load_ns:
+            self.load_s.add(load_ns / 1e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +115,63 @@ class Statistics:
     """By host and model; those that have seen a call."""
     observer_errors: int
     cache: CacheStatistics
+    spent_s: Spread
+    """Seconds of the calls that went well, from beginning to end, waits included."""
+    first_record_s: Spread
+    """Seconds until the first record of a stream, waits included."""
+    load_s: Spread
+    """Seconds the server spent on loading the model, as it says itself."""
+    tokens_per_s: Spread
+    """Tokens of an answer by the second, as the server says itself."""
+    audit_written: int
+    """Records in the audit log, of all clients that share it."""
+    audit_failed: int
+    """Records the audit log could not take."""
+
+    def __str__(self) -> str:
+        """Give it in a few lines, for whoever is woken at night."""
+        failed = sum(self.failed.values())
+        of_what = "".join(f", {name} {count}" for name, count in sorted(self.failed.items()))
+        lines = [
+            f"calls: {self.started} started, {self.ok} ok, {failed} failed{of_what},"
+            f" {self.cancelled} cancelled, {self.refused} refused",
+            f"tries: {self.tries}, {self.retries} retries, {self.requeued} requeued,"
+            f" {self.resumed} resumed",
+            f"now: {self.running} running, {self.waiting} waiting, limit {self.limit or 'none'};"
+            f" {self.queued_s:.3g} s waited in all",
+            f"tokens: {self.prompt_tokens} in, {self.answer_tokens} out,"
+            f" {_shown(self.tokens_per_s, '/s')}",
+            f"time: {_shown(self.spent_s, ' s')}",
+            f"first record: {_shown(self.first_record_s, ' s')}",
+            f"model load: {_shown(self.load_s, ' s')}",
+            f"audit: {self.audit_written} written, {self.audit_failed} failed;"
+            f" observers: {self.observer_errors} errors",
+        ]
+        lines += [
+            f"breaker: {host} {model or '-'} is {state}"
+            for (host, model), state in sorted(self.breakers.items())
+        ]
+        return "\n".join(lines)
+
+
+def _shown(spread: Spread, unit: str) -> str:
+    if not spread.count:
+        return "none yet"
+    return (
+        f"p50 {spread.p50:.3g}{unit}, p90 {spread.p90:.3g}{unit}, p99 {spread.p99:.3g}{unit},"
+        f" max {spread.max:.3g}{unit}"
+    )
 
 
 def snapshot(
     counts: Counts,
+    witnesses: Witnesses,
     queue: Queue | None,
     breakers: Mapping[Key, State],
     cache: CacheStatistics,
 ) -> Statistics:
     """Give what the counters show at this moment."""
+    journal = witnesses.journal
     return Statistics(
         started=counts.started,
         ok=counts.ok,
@@ -118,6 +189,12 @@ def snapshot(
         prompt_tokens=counts.prompt_tokens,
         answer_tokens=counts.answer_tokens,
         breakers=breakers,
-        observer_errors=counts.observer_errors,
         cache=cache,
+        observer_errors=witnesses.errors,
+        spent_s=counts.spent_s.spread(),
+        first_record_s=counts.first_record_s.spread(),
+        load_s=counts.load_s.spread(),
+        tokens_per_s=counts.tokens_per_s.spread(),
+        audit_written=journal.written if journal is not None else 0,
+        audit_failed=journal.failed if journal is not None else 0,
     )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from arriero._core.api.explained import explained
 from arriero._core.events import Observer
+from arriero._core.journal import Journal
 from arriero._core.operations import Target
 from arriero._core.policy.cleartext import Cleartext
 from arriero._core.statistics import Statistics
@@ -45,6 +46,9 @@ class Configured:
         egress: Egress | None = None,
         observers: Sequence[Observer] = (),
         cache: Cache | None = None,
+        audit: Journal | None = None,
+        telemetry: Observer | None = None,
+        log: str | int | None = None,
         http_client: Any = None,
         **httpx_arguments: Any,
     ) -> None:
@@ -77,6 +81,10 @@ class Configured:
             egress: Where data may go; None lets it go anywhere.
             observers: Called with each event of each call, see `arriero.events`.
             cache: Which answers are given more than once; None asks for each.
+            audit: Where each call is written down: an `AuditLog`. It may refuse calls.
+            telemetry: Spans and metrics: a `Telemetry`.
+            log: Level from which events are logged to the logger ``arriero``, such as
+                ``"info"``; None logs nothing.
             http_client: An httpx or httpx2 client to send with, instead of our own.
             **httpx_arguments: Further keyword arguments of `httpx.Client`: ``verify``,
                 ``cert``, ``limits``, ``trust_env``, ``cookies``, ``params`` work with
@@ -107,6 +115,9 @@ class Configured:
             "egress": egress,
             "observers": observers or None,
             "cache": cache,
+            "audit": audit,
+            "telemetry": telemetry,
+            "log": log,
             "http_client": http_client,
             **httpx_arguments,
         }
@@ -140,6 +151,9 @@ class Configured:
             observers=observers,
             cache=cache,
             is_async=self._is_async,
+            audit=audit,
+            telemetry=telemetry,
+            log=log,
             httpx_arguments=httpx_arguments,
         )
         self._target: Target = self._setup.target

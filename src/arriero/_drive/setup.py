@@ -17,6 +17,7 @@ from arriero._core.api.service import CLOUD, ApiKey
 from arriero._core.events import Observer
 from arriero._core.governor import Governor
 from arriero._core.host import Base, origin_of, parse_host
+from arriero._core.journal import Journal
 from arriero._core.ndjson import DEFAULT_MAX_LINE_BYTES
 from arriero._core.operations import Headers, Target
 from arriero._core.policy.cleartext import Cleartext, complaint, is_readable, is_secret
@@ -95,6 +96,9 @@ def setup(
     observers: Sequence[Observer] = (),
     cache: Cache | None = None,
     is_async: bool = False,
+    audit: Journal | None = None,
+    telemetry: Observer | None = None,
+    log: str | int | None = None,
     httpx_arguments: Mapping[str, Any] | None = None,
 ) -> Setup:
     """Check and combine everything a client is configured with.
@@ -125,7 +129,14 @@ def setup(
         warn_once=warn_once,
         follow_redirects=bool(follow_redirects),
         max_line_bytes=max_line_bytes or DEFAULT_MAX_LINE_BYTES,
-        governor=_governor(retry or Retry(), limits, breaker, observers, answers),
+        governor=_governor(
+            retry or Retry(),
+            limits,
+            breaker,
+            _observers(observers, telemetry, log),
+            answers,
+            audit,
+        ),
     )
     options = dict(arguments)
     if needs_httpx:
@@ -155,6 +166,7 @@ def _governor(
     breaker: Breaker | None,
     observers: Sequence[Observer],
     answers: Answers | None,
+    audit: Journal | None,
 ) -> Governor:
     governor = Governor(
         retry=retry,
@@ -162,6 +174,7 @@ def _governor(
         breaker=breaker,
         observers=observers,
         answers=answers,
+        journal=audit,
         clock=time.monotonic,
         random=random.random,
         lock=threading.Lock,
@@ -191,6 +204,18 @@ def _guard(target: Target, identity: Identity, proxy: str | None) -> None:
         if target.cleartext == "error":
             raise RequestError(complaint(place))
         target.warn_once(complaint(place))
+
+
+def _observers(
+    given: Sequence[Observer], telemetry: Observer | None, log: str | int | None
+) -> Sequence[Observer]:
+    # Telemetry first: what the others do in the call's time is then inside its span.
+    first = () if telemetry is None else (telemetry,)
+    if log is None:
+        return (*first, *given)
+    from arriero.observe.logs import EventLog
+
+    return (*first, *given, EventLog(log))
 
 
 def _key_given(target: Target) -> str | None:
@@ -234,6 +259,9 @@ _OWN = (
     "egress",
     "observers",
     "cache",
+    "audit",
+    "telemetry",
+    "log",
     "http_client",
 )
 

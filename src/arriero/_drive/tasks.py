@@ -40,6 +40,7 @@ from arriero._core.effects import (
     HashFile,
     LoadImage,
     Operation,
+    Persist,
     ReadBody,
     ReadPart,
     Send,
@@ -56,7 +57,7 @@ from arriero._drive.foreign import recognisable
 from arriero._drive.threads import hash_file, read_file
 from arriero._drive.view import StreamView
 from arriero._transport.interface import AsyncAnswer, AsyncTransport
-from arriero.errors import ArrieroError, CallCancelled, RequestError
+from arriero.errors import ArrieroError, AuditFailed, CallCancelled, RequestError
 from arriero.settings import CallPolicy
 from arriero.types.record import Record
 
@@ -186,7 +187,7 @@ class AsyncBase(Configured):
                         case Wait():
                             await _wait(effect)
                             result = None
-                        case Authorize() | LoadImage() | HashFile() | Consult():
+                        case Authorize() | LoadImage() | HashFile() | Consult() | Persist():
                             result = await self._act(effect)
                         case _:
                             assert_never(effect)
@@ -236,6 +237,8 @@ class AsyncBase(Configured):
             case Consult(function, arguments):
                 made = function(*arguments)
                 return await made if inspect.isawaitable(made) else made
+            case Persist(function):
+                return await asyncio.to_thread(function)
             case _:
                 raise AssertionError(effect)
 
@@ -528,6 +531,7 @@ class AsyncStream(StreamView[R]):
             watch.stop()
             self._over()
             await answer.close()
+            await self._keep()
 
     async def _try_again(self, reading: Reading[R]) -> None:
         """Open the failed stream once more if the policies allow it."""
@@ -541,6 +545,16 @@ class AsyncStream(StreamView[R]):
                 reading.gave_up(error)
         if reading.failure is not None:
             self._over()
+            await self._keep()
+
+    async def _keep(self) -> None:
+        """Wait until the record of the call is safe."""
+        operation = self._kept()
+        if operation is not None:
+            try:
+                await self._client._perform(operation)
+            except AuditFailed as error:
+                self._unkept(error)
 
     def _let_go(self) -> None:
         answer, self._answer = self._answer, None
@@ -554,6 +568,7 @@ class AsyncStream(StreamView[R]):
         self._closed = True
         self._let_go()
         self._over()
+        await self._keep()
         if self._reading is not None:
             self._reading.ended = True
             self._reading.ready.clear()

@@ -23,6 +23,7 @@ from arriero._core.effects import (
     HashFile,
     LoadImage,
     Operation,
+    Persist,
     ReadBody,
     ReadPart,
     Send,
@@ -38,7 +39,7 @@ from arriero._drive.configured import Configured
 from arriero._drive.foreign import recognisable
 from arriero._drive.view import StreamView
 from arriero._transport.interface import AbortHandle, Answer, Transport
-from arriero.errors import ArrieroError, CallCancelled, ClientClosed
+from arriero.errors import ArrieroError, AuditFailed, CallCancelled, ClientClosed
 from arriero.settings import CallPolicy
 from arriero.types.record import Record
 
@@ -149,7 +150,7 @@ class SyncBase(Configured):
                         case Wait():
                             _wait(effect, handle)
                             result = None
-                        case Authorize() | LoadImage() | HashFile() | Consult():
+                        case Authorize() | LoadImage() | HashFile() | Consult() | Persist():
                             result = self._act(effect)
                         case _:
                             assert_never(effect)
@@ -194,6 +195,8 @@ class SyncBase(Configured):
                 return hash_file(path)
             case Consult(function, arguments):
                 return function(*arguments)
+            case Persist(function):
+                return function()
             case _:
                 raise AssertionError(effect)
 
@@ -445,6 +448,7 @@ class Stream(StreamView[R]):
             self._answer = None
             answer.close()
             self._over()
+            self._keep()
 
     def _try_again(self, reading: Reading[R]) -> None:
         """Open the failed stream once more if the policies allow it."""
@@ -458,6 +462,16 @@ class Stream(StreamView[R]):
                 reading.gave_up(self._cancelled() if self._handle.aborted else error)
         if reading.failure is not None:
             self._over()
+            self._keep()
+
+    def _keep(self) -> None:
+        """Wait until the record of the call is safe."""
+        operation = self._kept()
+        if operation is not None:
+            try:
+                self._client._perform(operation, None)
+            except AuditFailed as error:
+                self._unkept(error)
 
     def close(self) -> None:
         """Stop here: the socket is closed unless the answer was read to its end."""
@@ -466,6 +480,7 @@ class Stream(StreamView[R]):
         if answer is not None:
             answer.close()
         self._over()
+        self._keep()
         if self._reading is not None:
             self._reading.ended = True
             self._reading.ready.clear()

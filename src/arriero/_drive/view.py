@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Generic, TypeVar
 
 from arriero._core.calls import Call
+from arriero._core.effects import Operation
 from arriero._core.http import HttpInfo
+from arriero._core.keeping import kept
 from arriero._core.operations import Progress, Target
 from arriero._core.reading import Reading
+from arriero.errors import AuditFailed
 from arriero.settings import CallPolicy
 from arriero.types.record import Record
 
@@ -41,6 +44,17 @@ class StreamView(Generic[R]):
             self._reading.over()
         elif self._progress is not None:
             self._target.governor.ended(self._call, self._progress, None, lambda: None)
+
+    def _kept(self) -> Operation[None] | None:
+        """Give what waits until the record of the call is safe; None if nothing has to."""
+        progress, reading = self._progress, self._reading
+        if progress is None or progress.receipt is None:
+            return None
+        return kept(self._call, progress, None if reading is None else reading.arrived())
+
+    def _unkept(self, error: AuditFailed) -> None:
+        if self._reading is not None:
+            self._reading.unkept(error)
 
     @property
     def response(self) -> R | None:

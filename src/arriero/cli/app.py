@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from arriero import __version__
+from arriero.cli.audit import audit
 from arriero.cli.chat import chat
 from arriero.cli.demo import demo
 from arriero.cli.doctor import doctor
@@ -43,6 +44,7 @@ command(app)(ps)
 command(app)(stop)
 command(app)(doctor)
 app.add_typer(models, name="models")
+app.add_typer(audit, name="audit")
 app.command()(serve)
 app.command()(demo)
 command(app)(version)

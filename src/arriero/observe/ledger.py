@@ -1,0 +1,227 @@
+"""`Ledger`: the files of one audit log, open for appending. One thread at a time.
+
+A record is in the log when its line is; then the head is written over. Whoever is killed
+between the two, or in the middle of the line, leaves a log that the next one to write finds
+and mends: whole records beyond the head are taken up, a torn last line is cut off and the cut
+is written down.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from arriero._version import __version__
+from arriero.observe.audit_files import Files, locked, opened, sync_directory, write_whole
+from arriero.observe.chain import (
+    HEAD_BYTES,
+    Broken,
+    Head,
+    Link,
+    head_bytes,
+    head_of,
+    sealed,
+    unsealed,
+)
+
+Keep = Callable[[list[tuple[int, Path]]], list[tuple[int, Path]]]
+"""Gives those of the full files that may go, oldest first."""
+
+
+class Ledger:
+    """See the module."""
+
+    def __init__(
+        self, path: Path, key: bytes | None, max_bytes: int, max_age_s: float | None, gone: Keep
+    ) -> None:
+        self.files = Files(path)
+        self._key = key
+        self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
+        self._gone = gone
+        self._head_file = opened(self.files.head, is_log=False)
+        self._log = -1
+        self._number = 0
+
+    def close(self) -> None:
+        """Close the files."""
+        for descriptor in (self._log, self._head_file):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._log = self._head_file = -1
+
+    def found(self) -> int:
+        """Find the end of the log, mending what has to be; gives the last record's number.
+
+        Raises:
+            OSError: it cannot be written.
+            Broken: it was changed by somebody else.
+        """
+        with locked(self._head_file):
+            return self._found().seq
+
+    def gap(self, lost: int) -> int:
+        """Write down that records are lost; gives the number of that record. Raises as `found`."""
+        with locked(self._head_file):
+            return self._write(self._found(), {**_about("gap"), "lost": lost}).seq
+
+    def append(self, record: Mapping[str, Any]) -> int:
+        """Write a record.
+
+        Returns:
+            Its number.
+
+        Raises:
+            OSError: it could not be written; nothing of it is in the log.
+            Broken: the end of the log was changed by somebody else.
+        """
+        with locked(self._head_file):
+            return self._write(self._rotated(self._found()), record).seq
+
+    def duplicate(self) -> int:
+        """Give another descriptor of the file that is written, for syncing it."""
+        return os.dup(self._log)
+
+    # The end of the log
+
+    def _found(self) -> Head:
+        """Give the end of the log, mended if somebody was killed while writing."""
+        head = self._stored()
+        if self._log < 0 or head.number != self._number or not self._is_named():
+            head = self._opened(head)
+        size = os.fstat(self._log).st_size
+        if size < head.size:
+            # What the head saw is gone: a power cut, or a hand. The numbers keep the gap.
+            return self._write(
+                Head(head.seq, head.hash, head.number, size, head.began_s),
+                {**_about("gap"), "missing_bytes": head.size - size, "after": _last(self._log)},
+            )
+        return self._taken_up(head, size) if size > head.size else head
+
+    def _stored(self) -> Head:
+        try:
+            return head_of(os.pread(self._head_file, HEAD_BYTES, 0), self._key)
+        except Broken as why:
+            raise Broken(f"{self.files.head.name}: {why}") from None
+
+    def _is_named(self) -> bool:
+        """Tell whether the open file is still the one at its place."""
+        try:
+            there = os.stat(self.files.current, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        mine = os.fstat(self._log)
+        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
+    def _opened(self, head: Head) -> Head:
+        """Open the file that is written; the rotation that made it may have to be ended."""
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1
+        if os.path.lexists(self.files.numbered(head.number)):
+            head = Head(head.seq, head.hash, head.number + 1, 0, time.time())
+        self._log = opened(self.files.current, is_log=True)
+        self._number = head.number
+        if head.size == 0 and os.fstat(self._log).st_size == 0:
+            sync_directory(self.files.current.parent)
+            return self._begun(head)
+        return head
+
+    def _begun(self, head: Head) -> Head:
+        head = Head(head.seq, head.hash, head.number, 0, time.time())
+        about = {"number": head.number, "machine": socket.gethostname(), "arriero": __version__}
+        return self._write(head, {**_about("file"), **about})
+
+    def _taken_up(self, head: Head, size: int) -> Head:
+        """Take up what was written after the head was."""
+        began_at, rest = head.seq, os.pread(self._log, size - head.size, head.size)
+        while b"\n" in rest:
+            line, _, after = rest.partition(b"\n")
+            record, link = unsealed(line, self._key)
+            if record["prev"] != head.hash or link.seq != head.seq + 1:
+                raise Broken(f"{self.files.current.name} goes on with another record")
+            size_now = head.size + len(line) + 1
+            head = Head(link.seq, link.hash, head.number, size_now, head.began_s)
+            rest = after
+        if rest:
+            os.ftruncate(self._log, head.size)
+            torn = {"cut_bytes": len(rest), "cut_hash": hashlib.sha256(rest).hexdigest()}
+            return self._write(head, {**_about("repair"), **torn})
+        self._keep(head)
+        if began_at == 0 and head.seq > 1:  # not even a kill loses more than one
+            return self._write(head, {**_about("gap"), "head_missing": True})
+        return head
+
+    # Writing
+
+    def _write(self, head: Head, record: Mapping[str, Any]) -> Head:
+        line, link = sealed(record, head.link, self._key)
+        try:
+            write_whole(self._log, line)
+        except BaseException:
+            os.ftruncate(self._log, head.size)
+            raise
+        head = Head(link.seq, link.hash, head.number, head.size + len(line), head.began_s)
+        self._keep(head)
+        return head
+
+    def _keep(self, head: Head) -> None:
+        os.pwrite(self._head_file, head_bytes(head, self._key), 0)
+
+    def _rotated(self, head: Head) -> Head:
+        """Give the end of the log in a new file if the old one is full or old."""
+        is_old = self._max_age_s is not None and time.time() - head.began_s >= self._max_age_s
+        if head.size < self._max_bytes and not is_old:
+            return head
+        os.fsync(self._log)
+        os.rename(self.files.current, self.files.numbered(head.number))
+        head = self._opened(head)
+        gone = self._gone(self.files.full())
+        return self._deleted(head, gone) if gone else head
+
+    def _deleted(self, head: Head, gone: list[tuple[int, Path]]) -> Head:
+        """Delete old files, once it is written down for good where the chain now begins."""
+        number, newest = gone[-1]
+        link = last_link(newest, self._key)
+        about = {"through_number": number, "through_seq": link.seq, "through_hash": link.hash}
+        head = self._write(head, {**_about("retention"), **about})
+        os.fsync(self._log)
+        for _, path in gone:
+            path.unlink(missing_ok=True)
+        return head
+
+
+def last_link(path: Path, key: bytes | None) -> Link:
+    """Give the place of a file's last record.
+
+    Raises:
+        Broken: it was changed.
+    """
+    with open(path, "rb") as file:
+        line = _last_line(file.fileno())
+    return unsealed(line, key)[1]
+
+
+def _last_line(descriptor: int) -> bytes:
+    size = os.fstat(descriptor).st_size
+    step, data = 1 << 16, b""
+    while len(data) < size and data.count(b"\n") < 2:
+        length = min(size, len(data) + step)
+        data, step = os.pread(descriptor, length, size - length), step * 2
+    return data.rstrip(b"\n").rpartition(b"\n")[2]
+
+
+def _last(descriptor: int) -> str:
+    """Give the hash of what is left at the end of a log that became shorter."""
+    return hashlib.sha256(_last_line(descriptor)).hexdigest()
+
+
+def _about(kind: str) -> dict[str, Any]:
+    at = datetime.now(UTC).isoformat(timespec="microseconds")
+    return {"kind": kind, "at": at, "pid": os.getpid()}

@@ -1,0 +1,218 @@
+"""Calls written down in both colours: digests, failures of the log, what observers see."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arriero import AuditLog, CallPolicy, Instrument, RecordsArrived, StreamOpened
+from arriero._core.http import Fault
+from arriero.errors import AuditFailed, NotFound, ServerBusy
+from arriero.observe import ledger
+from arriero.observe.verify import audit_records
+
+from .scripted import Colour, reply
+
+DIGEST = "ab" * 32
+TAGS = reply(json.dumps({"models": [{"name": "m:latest", "digest": DIGEST}]}).encode())
+ANSWER = reply(b'{"response":"a","done":true,"prompt_eval_count":2,"eval_count":3}')
+PART = b'{"response":"a"}\n'
+LAST = b'{"response":"","done":true,"done_reason":"stop"}\n'
+BUSY = reply(b"{}", status=503)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the log is."""
+    return tmp_path / "audit.jsonl"
+
+
+def calls(path: Path) -> list[dict[str, Any]]:
+    """Give the records of calls."""
+    return [one for one in audit_records(path) if one["kind"] == "call"]
+
+
+def no_room(*_: object) -> None:
+    """Stand in for a full disk."""
+    raise OSError(28, "No space left on device")
+
+
+def test_the_digest_is_asked_for_once(colour: Colour, path: Path) -> None:
+    """One question for many calls, and each record has the answer."""
+    with AuditLog(path) as log:
+        client = colour.client(TAGS, *[ANSWER] * 3, audit=log)
+        for name in ("m", "m:latest", "M"):
+            colour.do(client.generate(name, "hi"))
+        assert len(colour.script.sent) == 4
+    assert [one["digest"] for one in calls(path)] == [f"sha256:{DIGEST}"] * 3
+    assert client.statistics().audit_written == 3
+
+
+def test_an_unknown_digest_is_said_to_be_unknown(colour: Colour, path: Path) -> None:
+    """A server that does not answer the question does not fail the call."""
+    with AuditLog(path) as log:
+        client = colour.client(Fault("lost", "head", "reset"), ANSWER, ANSWER, audit=log)
+        colour.do(client.generate("m", "hi"))
+        colour.do(client.generate("m", "hi"))  # and it is not asked again at once
+    assert [one["digest"] for one in calls(path)] == [None, None]
+
+
+def test_our_own_changes_make_it_ask_again(colour: Colour, path: Path) -> None:
+    """After a copy, a name may stand for something else."""
+    with AuditLog(path) as log:
+        client = colour.client(TAGS, ANSWER, reply(b""), TAGS, ANSWER, audit=log)
+        colour.do(client.generate("m", "hi"))
+        colour.do(client.copy("n", "m"))
+        colour.do(client.generate("m", "hi"))
+    assert [one["call"] for one in calls(path)][1] == "POST /api/copy"
+    assert len(colour.script.sent) == 5
+
+
+@pytest.mark.parametrize("fsync", ["always", "interval", "never"])
+def test_streams_are_written_down_when_they_end(colour: Colour, path: Path, fsync: Any) -> None:
+    """Whole, left early and failed ones, with what they came to."""
+    with AuditLog(path, fsync=fsync) as log:
+        client = colour.client(
+            TAGS, reply(PART, LAST), reply(PART, LAST), reply(PART, b""), audit=log
+        )
+        colour.list(colour.do(client.generate("m", "hi", stream=True)))
+        early = colour.do(client.generate("m", "hi", stream=True))
+        colour.next(early)
+        closing = early.close()
+        if colour.is_async:
+            colour.do(closing)
+        with pytest.raises(Exception, match="ended before"):
+            colour.list(colour.do(client.generate("m", "hi", stream=True)))
+    assert [one["outcome"] for one in calls(path)] == ["ok", "cancelled", "failed"]
+    assert calls(path)[2]["error"]["class"] == "StreamIncomplete"
+
+
+def test_closed_keeps_the_answer_from_its_caller(
+    colour: Colour, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is in the error; the next call is not sent; then all is well again."""
+    with AuditLog(path) as log:
+        client = colour.client(TAGS, ANSWER, ANSWER, ANSWER, audit=log)
+        colour.do(client.generate("m", "hi"))
+        with monkeypatch.context() as broken:
+            broken.setattr(ledger, "write_whole", no_room)
+            with pytest.raises(AuditFailed) as caught:
+                colour.do(client.generate("m", "hi"))
+            assert caught.value.partial.response == "a"
+            assert caught.value.call == "POST /api/generate"
+            sent = len(colour.script.sent)
+            with pytest.raises(AuditFailed, match="nothing was sent"):
+                colour.do(client.generate("m", "hi"))
+            assert len(colour.script.sent) == sent
+        colour.do(client.generate("m", "hi"))
+        assert client.statistics().audit_failed == 1
+
+
+def test_closed_fails_a_stream_at_its_end(
+    colour: Colour, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its records were delivered by then; its end is not a good one."""
+    with AuditLog(path) as log:
+        client = colour.client(TAGS, reply(PART, LAST), audit=log)
+        stream = colour.do(client.generate("m", "hi", stream=True))
+        colour.next(stream)
+        monkeypatch.setattr(ledger, "write_whole", no_room)
+        assert colour.next(stream).done
+        with pytest.raises(AuditFailed, match="No space"):
+            colour.next(stream)
+
+
+def test_a_call_that_failed_keeps_its_own_error(
+    colour: Colour, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a note that it is not in the log."""
+    with AuditLog(path) as log:
+        client = colour.client(TAGS, reply(b'{"error":"no"}', status=404), audit=log)
+        log.check()
+        monkeypatch.setattr(ledger, "write_whole", no_room)
+        with pytest.raises(NotFound) as caught:
+            colour.do(client.show("m"))
+        assert "not in the audit log" in caught.value.__notes__[0]
+
+
+def test_retries_are_in_the_trail(colour: Colour, path: Path) -> None:
+    """One record for a call of two tries."""
+    with AuditLog(path) as log:
+        client = colour.client(TAGS, BUSY, ANSWER, audit=log, retry=None)
+        colour.do(client.generate("m", "hi"))
+    (record,) = calls(path)
+    assert (record["tries"], len(record["trail"])) == (2, 1)
+
+
+CANARY = "canary-7f3a"
+
+
+def test_no_secret_is_ever_written(colour: Colour, path: Path) -> None:
+    """Tokens, headers, credentials of URLs and unknown objects stay out, even in full."""
+
+    class Secret:
+        def __repr__(self) -> str:
+            return CANARY
+
+    with AuditLog(path, content="full") as log:
+        client = colour.client(
+            TAGS,
+            ANSWER,
+            reply(json.dumps({"error": CANARY}).encode(), status=503),
+            audit=log,
+            host=f"http://user:{CANARY}@server:80",
+            headers={"x-key": CANARY},
+        )
+        policy = CallPolicy(metadata={"who": Secret()})
+        colour.do(client.generate("m", "hi", policy=policy))
+        with pytest.raises(ServerBusy):
+            colour.do(client.generate("m", "hi"))
+    assert CANARY not in "".join(one.read_text() for one in path.parent.iterdir())
+
+
+class Watcher(Instrument):
+    """Wants to see records, and adds a header."""
+
+    def __init__(self) -> None:
+        self.sees_records = True
+        self.events: list[Any] = []
+
+    def __call__(self, event: Any) -> None:
+        self.events.append(event)
+
+    def headers(self, id: int) -> dict[str, str]:
+        return {"x-call": str(id)}
+
+
+def test_an_instrument_sees_pieces_and_adds_headers(colour: Colour) -> None:
+    """Gaps between pieces of a stream are told to whoever wants them, only."""
+    watcher, plain = Watcher(), list[Any]()
+    client = colour.client(reply(PART, PART + PART, LAST), observers=[watcher, plain.append])
+    colour.list(colour.do(client.generate("m", "hi", stream=True)))
+
+    arrived = [one for one in watcher.events if isinstance(one, RecordsArrived)]
+    assert [one.count for one in arrived] == [2, 1]
+    assert all(one.gap_s >= 0 for one in arrived)
+    assert not [one for one in plain if isinstance(one, RecordsArrived)]
+    assert [type(one) for one in plain][1] is StreamOpened
+    assert colour.script.sent[0].headers["x-call"] == str(plain[0].id)
+
+
+def test_nothing_is_told_of_pieces_if_nobody_wants_them(colour: Colour) -> None:
+    """A stream then reads no clock for its records."""
+    client = colour.client(reply(PART, PART, LAST), observers=[lambda _: None])
+    ticks = [0]
+    clock = client._target.clock
+
+    def counted() -> float:
+        ticks[0] += 1
+        return clock()
+
+    stream = colour.do(client.generate("m", "hi", stream=True))
+    colour.next(stream)
+    stream._reading._clock = counted
+    stream._reading.feed(PART)
+    assert ticks == [0]
