@@ -103,6 +103,7 @@ _PLACES = {
     "arriero.identity": ("OAuth2ClientCredentials", "SecurityWarning", "Token", "TokenFile"),
     "arriero.observe.audit": ("AuditLog",),
     "arriero.observe.logs": ("EventLog", "log_events"),
+    "arriero.observe.telemetry": ("Telemetry",),
     "arriero.observe.verify": ("AuditReport", "verify_audit"),
     "arriero.server": ("Server", "serve"),
     "arriero.settings": (

@@ -66,6 +66,7 @@ from arriero.identity import TokenFile as TokenFile
 from arriero.observe.audit import AuditLog as AuditLog
 from arriero.observe.logs import EventLog as EventLog
 from arriero.observe.logs import log_events as log_events
+from arriero.observe.telemetry import Telemetry as Telemetry
 from arriero.observe.verify import AuditReport as AuditReport
 from arriero.observe.verify import verify_audit as verify_audit
 from arriero.server import Server as Server

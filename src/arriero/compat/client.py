@@ -33,6 +33,14 @@ CONNECTION_ERROR_MESSAGE = (
 """Part of the text of every `ConnectFailed` here; programs look for it."""
 
 
+def _seen(client: type[Configured], call: Call[Any]) -> Call[Any]:
+    """Give `call`, marked if a tracer has put itself around ``_request`` or its method."""
+    places = ("_request", call.path.rpartition("/")[2])
+    if any(hasattr(vars(client).get(name), "__wrapped__") for name in places):
+        return dataclasses.replace(call, is_traced=True)
+    return call
+
+
 def _recognisable(error: ConnectFailed) -> None:
     """Put the text that programs look for into an error, beside what happened."""
     reason = str(error.args[0]) if error.args else ""
@@ -126,7 +134,7 @@ class Client(BaseClient, OurClient):
             **kwargs: ``json``, the body; ``content``, ``headers``, ``params`` and
                 ``timeout`` as `httpx.Client.request` takes them.
         """
-        call = call_of(cls, args, stream=stream, keywords=kwargs)
+        call = _seen(Client, call_of(cls, args, stream=stream, keywords=kwargs))
         self._look_at_view()
         if call.stream:
             return Stream(self, call, policy)
@@ -172,7 +180,7 @@ class AsyncClient(BaseClient, OurAsyncClient):
         **kwargs: Any,
     ) -> Any:
         """As `Client._request`; awaited, it gives an `AsyncStream` for a stream."""
-        call = call_of(cls, args, stream=stream, keywords=kwargs)
+        call = _seen(AsyncClient, call_of(cls, args, stream=stream, keywords=kwargs))
         self._look_at_view()
         if call.stream:
             return AsyncStream(self, call, policy)
