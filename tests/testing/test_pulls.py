@@ -122,6 +122,17 @@ def test_a_model_can_be_deleted_and_pulled_again(server: ScriptedServer, wire: W
     assert wire.ask("/api/show").status == 200
 
 
+def test_what_a_model_is_made_from_is_pulled(server: ScriptedServer, wire: Wire) -> None:
+    """As from a real server; one success ends it all, not one each."""
+    made = records(wire.ask("/api/create", model="mine", **{"from": "llama3.2", "system": "Hm."}))
+
+    told = [record["status"].split()[0] for record in made]
+    assert told[:2] == ["pulling", "pulling"]
+    assert told[-3:] == ["creating", "writing", "success"]
+    assert told.count("success") == 1
+    assert set(models(wire)) == {"here:latest", "llama3.2:latest", "mine:latest"}
+
+
 def test_a_model_that_is_there_can_be_pushed(server: ScriptedServer, wire: Wire) -> None:
     """Those that were created too."""
     wire.ask("/api/create", model="mine", **{"from": "here", "system": "Spit."})

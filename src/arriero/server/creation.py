@@ -58,6 +58,18 @@ class CreateFailed(Exception):
         self.text = text
 
 
+class BaseMissing(CreateFailed):
+    """The model to be made from is not here; nothing has been told or done yet.
+
+    Attributes:
+        name: That model.
+    """
+
+    def __init__(self, name: ModelName) -> None:
+        super().__init__(500, f"model '{name.shortest}' not found")
+        self.name = name
+
+
 @dataclass(slots=True)
 class _Draft:
     """A model that takes shape.
@@ -95,6 +107,7 @@ def create_model(
         emit: Told what happens, as in Ollama.
 
     Raises:
+        BaseMissing: the model it is made from has to be pulled first.
         CreateFailed: the request cannot be met.
         StoreError: the store cannot be read or written.
     """
@@ -136,7 +149,7 @@ def _base(store: Store, catalogue: StoreCatalogue, request: CreateRequest, emit:
     if request.draft_files:
         raise CreateFailed(400, "draft models are not supported by this server")
     if request.source:
-        return _from_model(store, catalogue, request.source.strip(), emit)
+        return _from_model(store, catalogue, request.source.strip())
     if request.files is not None:
         draft = _from_files(store, request.files, emit)
         emit("verifying conversion")
@@ -144,7 +157,7 @@ def _base(store: Store, catalogue: StoreCatalogue, request: CreateRequest, emit:
     raise CreateFailed(400, "neither 'from' or 'files' was specified")
 
 
-def _from_model(store: Store, catalogue: StoreCatalogue, text: str, emit: Emit) -> _Draft:
+def _from_model(store: Store, catalogue: StoreCatalogue, text: str) -> _Draft:
     try:
         base, source = split_source(text)
         name = parse_name(base)
@@ -162,10 +175,7 @@ def _from_model(store: Store, catalogue: StoreCatalogue, text: str, emit: Emit) 
         return _Draft([replace(layer, parent=parent) for layer in manifest.layers], config)
     given = catalogue.given(name)
     if given is None:
-        emit("pulling manifest")
-        raise CreateFailed(
-            500, f"pull model manifest: file does not exist (this server pulls nothing): {text}"
-        )
+        raise BaseMissing(name)
     draft = _imported(store, given)
     draft.layers = [replace(layer, parent=given.name.shortest) for layer in draft.layers]
     return draft

@@ -12,13 +12,15 @@ from functools import partial
 from typing import Any, TypeVar
 
 from .bodies import RequestRefused
-from .creation import CreateFailed, copy_given, create_model
+from .creation import BaseMissing, CreateFailed, copy_given, create_model
 from .exchange import Exchange, Refused
 from .inference import House
 from .names import ConflictingSource, InvalidName, ModelName, parse_name, split_source
 from .progress import fail, succeed
+from .registry.messages import TransferFailed
 from .store import InvalidDigest, StoreError
 from .store_requests import CreateRequest, read_copy, read_create, read_delete
+from .transfers import Tell, Wish
 
 T = TypeVar("T")
 
@@ -84,6 +86,27 @@ async def create(house: House, exchange: Exchange) -> None:
         raise Refused(400, str(error)) from error
     name = _name(request.model, "invalid model name")
     _check_files(request)
+
+    async def tell(record: Mapping[str, Any]) -> None:
+        if request.stream:
+            await exchange.write(record)
+
+    try:
+        try:
+            await _made(house, name, request, tell)
+        except BaseMissing as error:
+            await house.transfers.pull(Wish(error.name), tell)
+            await _made(house, name, request, tell)
+    except CreateFailed as error:
+        await fail(exchange, error.status, error.text, stream=request.stream)
+    except (StoreError, TransferFailed) as error:
+        await fail(exchange, 500, str(error), stream=request.stream)
+    else:
+        await succeed(exchange, stream=request.stream)
+
+
+async def _made(house: House, name: ModelName, request: CreateRequest, tell: Tell) -> None:
+    """Make a model on a thread, and pass on what it tells."""
     records: asyncio.Queue[Mapping[str, Any] | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -95,16 +118,8 @@ async def create(house: House, exchange: Exchange) -> None:
     )
     job.add_done_callback(lambda _: records.put_nowait(None))
     while (record := await records.get()) is not None:
-        if request.stream:
-            await exchange.write(record)
-    try:
-        job.result()
-    except CreateFailed as error:
-        await fail(exchange, error.status, error.text, stream=request.stream)
-    except StoreError as error:
-        await fail(exchange, 500, str(error), stream=request.stream)
-    else:
-        await succeed(exchange, stream=request.stream)
+        await tell(record)
+    job.result()
 
 
 async def copy(house: House, exchange: Exchange) -> None:

@@ -102,9 +102,6 @@ ACCEPTED: Mapping[str, Places] = {
         "tags/full": ["models"],
         "openai/models": ["data"],
     },
-    "this server pulls nothing": {
-        "create/from-missing-local": ["error"],
-    },
 }  # fmt: skip
 
 UNSTABLE: Places = {

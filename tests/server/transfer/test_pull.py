@@ -108,3 +108,12 @@ def test_a_renewed_model_says_the_new_thing(
             ask_server(maker, "POST", "/api/push", {"model": name, "insecure": True})
             farm.ask("/api/pull", {"model": name, "insecure": True})
             assert farm.ask("/api/show", {"model": name}).json["system"] == system
+
+
+def test_what_a_model_is_made_from_is_pulled(farm: Farm, pushed: str) -> None:
+    """As from Ollama, which takes it over TLS only; so this one fails, in its words."""
+    answer = farm.ask("/api/create", {"model": "mine", "from": pushed, "system": "Be mine."})
+
+    assert answer.records[0] == {"status": "pulling manifest"}
+    assert answer.records[-1]["error"].endswith("server gave HTTP response to HTTPS client")
+    assert farm.names() == set()
