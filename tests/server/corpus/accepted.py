@@ -120,7 +120,7 @@ _REGISTRY = (
 )  # fmt: skip
 
 NOT_ASKED: Mapping[str, Iterable[str]] = {
-    "asks a registry": _REGISTRY,
+    "asks a registry: `tests/server/transfer` does": _REGISTRY,
     "the model's template was not recorded": [
         "chat-go/tools-parallel",
         "chat-go/tools-parallel-stream",
