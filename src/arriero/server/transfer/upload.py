@@ -110,8 +110,8 @@ class Upload:
             try:
                 place = await self._http.run(send_piece(self._session, place, piece), self._sent)
             except TransferFailed as error:
-                self._was_cut = True
                 await asyncio.sleep(patience.wait_s(error))
+                self._was_cut = True
                 before = place.received
                 place = await self._looked_up(place, patience)
                 if place.received > before:
