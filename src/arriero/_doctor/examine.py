@@ -44,7 +44,8 @@ def doctor(host: str | Client | None = None, *, timeout_s: float = 5.0) -> Diagn
         (host, "what was given") if host else (variable, "OLLAMA_HOST" if variable else "")
     )
     try:
-        client = Client(given or None, retry=Retry(attempts=1))
+        # Credentials in clear text are a finding, which says more than a warning would.
+        client = Client(given or None, retry=Retry.none(), cleartext_credentials="allow")
     except RequestError as error:
         return Diagnosis("", (address.unreadable_host(given, error),))
     with client:
