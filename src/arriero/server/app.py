@@ -253,4 +253,5 @@ def _llama_arguments(model: Model) -> dict[str, Any]:
         "embedding": model.is_embedding,
         "mean_pooling": model.mean_pooling,
         "adapters": model.recipe.adapters,
+        "projector": model.recipe.projector,
     }

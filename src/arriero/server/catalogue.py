@@ -26,7 +26,7 @@ WEIGHTS_SHA256 = "a321c678b966cb1e5fc2d19c62699f080eab0d4745079c025b817d42a52c0d
 BARE_TEMPLATE = "{{ .Prompt }}"
 """The Go template of a model that has none at all."""
 
-_ABILITIES = ("tools", "insert", "thinking")
+_ABILITIES = ("tools", "insert", "vision", "audio", "thinking")
 
 _POOLING_MEAN = 1
 """llama.h, LLAMA_POOLING_TYPE_MEAN."""
@@ -119,14 +119,38 @@ class Model:
             abilities = _abilities_in_go(template)
         if self.infill_template is not None:
             abilities |= {"insert"}
+        abilities |= self._senses
         return ("completion", *(word for word in _ABILITIES if word in abilities))
+
+    @property
+    def sees(self) -> bool:
+        """Whether it can be shown pictures: llama.cpp puts them into prompts it makes itself."""
+        return "vision" in self.capabilities and bool(self.chat_template)
+
+    @cached_property
+    def projector_head(self) -> Gguf | None:
+        """Metadata of the projector, read at first use; None if there is none."""
+        return None if self.recipe.projector is None else read_gguf(self.recipe.projector)
+
+    @property
+    def _senses(self) -> frozenset[str]:
+        """What the model takes in besides text."""
+        found: set[str] = set()
+        projector = self.projector_head
+        if projector is not None or self.head.of_architecture("vision.block_count") is not None:
+            found.add("vision")
+        if projector is not None and projector.metadata.get("clip.has_audio_encoder"):
+            found.add("audio")
+        return frozenset(found)
 
     def loads_as(self, other: Model) -> bool:
         """Whether two models are the same to the engine that loads them."""
-        return self is other or (
-            (self.path, self.template, self.mean_pooling, self.recipe.adapters)
-            == (other.path, other.template, other.mean_pooling, other.recipe.adapters)
-        )
+        return self is other or self._load_key == other._load_key
+
+    @property
+    def _load_key(self) -> tuple[object, ...]:
+        recipe = self.recipe
+        return self.path, self.template, self.mean_pooling, recipe.adapters, recipe.projector
 
     @property
     def parent(self) -> str:
@@ -190,16 +214,21 @@ class Model:
         return details
 
     def model_info(self, *, verbose: bool) -> dict[str, Any]:
-        """The `model_info` of show: sorted; arrays are null unless `verbose`."""
-        info: dict[str, Any] = {"general.parameter_count": self.head.parameter_count}
-        for key, value in self.head.metadata.items():
-            if key in ("general.name", "tokenizer.chat_template"):
-                continue
-            if isinstance(value, list):
-                info[key] = value if verbose else None
-            else:
-                info[key] = shortest_floats([value])[0] if isinstance(value, float) else value
-        return dict(sorted(info.items()))
+        """The `model_info` of show. See `info_of`."""
+        return info_of(self.head, verbose=verbose)
+
+
+def info_of(head: Gguf, *, verbose: bool) -> dict[str, Any]:
+    """Metadata of a file as show gives it: sorted; arrays are null unless `verbose`."""
+    info: dict[str, Any] = {"general.parameter_count": head.parameter_count}
+    for key, value in head.metadata.items():
+        if key in ("general.name", "tokenizer.chat_template"):
+            continue
+        if isinstance(value, list):
+            info[key] = value if verbose else None
+        else:
+            info[key] = shortest_floats([value])[0] if isinstance(value, float) else value
+    return dict(sorted(info.items()))
 
 
 def _abilities_in_jinja(text: str) -> frozenset[str]:

@@ -66,14 +66,15 @@ async def chat(house: House, exchange: Exchange) -> None:
             return
         await lease.enter()
         messages = with_recipe(request, model)
-        if model.go_template is not None:
+        pictures = any(message.images for message in messages)
+        if model.go_template is not None and not (pictures and model.sees):
             wish = think_wish(request, think=think, effort=effort)
             await _rendered(
                 exchange, request, messages, model.go_template, wish, lease, options, clock
             )
             return
         conversation = Conversation(
-            [_template_message(message) for message in messages], request.tools, think, effort
+            [template_message(message) for message in messages], request.tools, think, effort
         )
         if request.render_only:
             await _render(exchange, request, lease, conversation)
@@ -197,7 +198,8 @@ def without_oldest(
     return [one for at, one in enumerate(messages) if at not in dropped]
 
 
-def _template_message(message: Message) -> dict[str, Any]:
+def template_message(message: Message) -> dict[str, Any]:
+    """A message as chat templates take it."""
     result: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.images:
         data = [f"data:image/png;base64,{image}" for image in message.images]

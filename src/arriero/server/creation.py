@@ -222,6 +222,8 @@ def _from_files(store: Store, files: Mapping[str, str], emit: Emit) -> _Draft:
         draft.layers.append(layer)
         if layer.media_type == kinds.MODEL:
             draft.config = _config_of(head)
+    if _of_type(draft.layers, kinds.PROJECTOR) and "model_families" in draft.config:
+        draft.config["model_families"] = [*draft.config["model_families"], "clip"]
     if len(_of_type(draft.layers, kinds.MODEL)) > 1:
         raise CreateFailed(400, "models split into several GGUF files are not supported here")
     return draft

@@ -14,8 +14,9 @@ from typing import Any
 from .answer_parsing import ThinkingSplitter, parsed
 from .bodies import RequestRefused
 from .catalogue import Model
+from .chat import template_message
 from .completion import NO_IMAGES, Completion
-from .engines.engine import Conversation, EngineError, Finish
+from .engines.engine import Conversation, EngineError, Finish, Sampling
 from .exchange import Exchange, Refused
 from .gotemplate import Template, TemplateError, infill_prompt_from, parse
 from .inference import (
@@ -23,6 +24,7 @@ from .inference import (
     House,
     check_renderer,
     check_top_logprobs,
+    deltas,
     find_model,
     open_lease,
     resolve_think,
@@ -63,6 +65,10 @@ async def generate(house: House, exchange: Exchange) -> None:
         try:
             sampling = sampling_of(request, options, lease.plan, least_tokens=None)
             await lease.enter()
+            if request.images and model.sees and not request.raw:
+                answer = _of_pictures(request, model, lease, sampling, think, clock)
+                await answer.send(exchange, stream=request.stream)
+                return
             template = None if request.raw else _template_of(request, model)
             wish = think_wish(request, think=think, effort=effort)
             prompt = await _prompt(request, model, lease, template, wish)
@@ -104,12 +110,7 @@ async def _prompt(
         return request.prompt
     if template is not None and request.suffix:
         return _gap(template, request, wish)
-    messages: list[Message] = []
-    if system := request.system or model.recipe.system:
-        messages.append(Message("system", system))
-    if not request.context:
-        messages.extend(Message(one["role"], one["content"]) for one in model.recipe.messages)
-    messages.append(Message("user", request.prompt))
+    messages = _messages(request, model)
     if template is not None:
         text = rendered(template, turns_of(messages), (), wish)
     else:
@@ -120,6 +121,40 @@ async def _prompt(
     if request.context:
         text = await lease.run(partial(lease.engine.detokenize, request.context)) + text
     return text
+
+
+def _messages(request: GenerateRequest, model: Model) -> list[Message]:
+    """The prompt after what the model has of its own."""
+    messages: list[Message] = []
+    if system := request.system or model.recipe.system:
+        messages.append(Message("system", system))
+    if not request.context:
+        messages.extend(Message(one["role"], one["content"]) for one in model.recipe.messages)
+    return [*messages, Message("user", request.prompt, images=request.images)]
+
+
+def _of_pictures(
+    request: GenerateRequest,
+    model: Model,
+    lease: Lease,
+    sampling: Sampling,
+    think: bool,
+    clock: Clock,
+) -> Answer:
+    """The answer to a prompt with pictures, which llama.cpp takes as a chat only.
+
+    It has no `context`: tokens cannot stand for a picture.
+    """
+    messages = [template_message(one) for one in _messages(request, model)]
+    conversation = Conversation(messages, think=think)
+    done: list[Finish] = []
+
+    async def last_of(part: Part, finish: Finish) -> Mapping[str, Any]:
+        last = {"done_reason": finish.reason, **clock.metrics(finish)}
+        return generate_record(request.model, part, **last)
+
+    steps = deltas(lease, partial(lease.engine.chat, conversation, sampling), done)
+    return Answer(steps, done, partial(generate_record, request.model), last_of)
 
 
 def _gap(template: Template, request: GenerateRequest, wish: bool | str | None) -> str:

@@ -26,6 +26,7 @@ class Recipe:
         parameters: Options under Ollama's names, unchecked.
         messages: Beginning of every conversation: `role` and `content`.
         adapters: LoRA files to load on top of the weights.
+        projector: File that turns pictures into tokens, or None.
     """
 
     template: str = ""
@@ -33,6 +34,7 @@ class Recipe:
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     messages: Sequence[Mapping[str, str]] = ()
     adapters: tuple[Path, ...] = ()
+    projector: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,14 @@ def recipe_of(stored: Stored) -> Recipe:
     store, manifest = stored.store, stored.manifest
     templates = [*manifest.of_type(kinds.TEMPLATE), *manifest.of_type(kinds.PROMPT)]
     adapters = manifest.of_type(kinds.ADAPTER)
+    projectors = manifest.of_type(kinds.PROJECTOR)
     return Recipe(
         template=_last_text(store, templates),
         system=_last_text(store, manifest.of_type(kinds.SYSTEM)),
         parameters=parameters_of(store, manifest),
         messages=_messages(store, manifest),
         adapters=tuple(store.blob_path(layer.digest) for layer in adapters),
+        projector=store.blob_path(projectors[0].digest) if projectors else None,
     )
 
 

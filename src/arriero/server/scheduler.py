@@ -32,6 +32,8 @@ T = TypeVar("T")
 _log = logging.getLogger("arriero.server")
 
 _MIN_CONTEXT = 4
+_MIN_VISION_CONTEXT = 2048
+"""A picture is some hundred tokens, and cannot be cut."""
 
 
 class Busy(Exception):
@@ -167,7 +169,8 @@ class Scheduler:
         """Work out how a request wants its model loaded."""
         trained = model.training_context or math.inf
         wanted = options.integer("num_ctx") or self._settings.context_length
-        context = int(max(_MIN_CONTEXT, min(wanted, trained)))
+        least = _MIN_VISION_CONTEXT if "vision" in model.capabilities else _MIN_CONTEXT
+        context = int(min(max(least, wanted), max(trained, _MIN_CONTEXT)))
         gpu_layers = options.integer("num_gpu")
         mmap = options.given.get("use_mmap")
         slots = self._settings.num_parallel if "completion" in model.capabilities else 1

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import gojson
-from .catalogue import BARE_TEMPLATE, Model
+from .catalogue import BARE_TEMPLATE, Model, info_of
 from .gotemplate.formatting import sprint
 from .gotemplate.gotext import quote
 from .requests import ShowRequest
@@ -44,8 +44,10 @@ def show_record(model: Model, request: ShowRequest) -> dict[str, Any]:
     record["details"] = model.details() | {"parent_model": model.parent}
     if model.recipe.messages:
         record["messages"] = list(model.recipe.messages)
+    record["model_info"] = model.model_info(verbose=request.verbose)
+    if model.projector_head is not None:
+        record["projector_info"] = info_of(model.projector_head, verbose=request.verbose)
     record |= {
-        "model_info": model.model_info(verbose=request.verbose),
         "tensors": [
             {"name": tensor.name, "type": tensor.type, "shape": list(tensor.shape)}
             for tensor in model.head.tensors
@@ -73,6 +75,8 @@ def _modelfile(model: Model, request: ShowRequest, licenses: list[str]) -> str:
         f"FROM {model.path}",
     ]
     lines.extend(f"ADAPTER {adapter}" for adapter in model.recipe.adapters)
+    if model.recipe.projector is not None:
+        lines.append(f"FROM {model.recipe.projector}")
     lines.append(f"TEMPLATE {_quoted(model.recipe.template or BARE_TEMPLATE)}")
     if system := request.system or model.recipe.system:
         lines.append(f"SYSTEM {_quoted(system)}")

@@ -33,6 +33,7 @@ class Load(Message, frozen=True):
     embedding: bool = False
     mean_pooling: bool = False
     adapters: Sequence[str] = ()
+    projector: str | None = None
 
 
 class Loaded(Message, frozen=True):
@@ -186,4 +187,5 @@ def as_arguments(load: Load) -> Mapping[str, Any]:
         "embedding": load.embedding,
         "mean_pooling": load.mean_pooling,
         "adapters": load.adapters,
+        "projector": load.projector,
     }

@@ -71,6 +71,7 @@ def load_llama(
     embedding: bool = False,
     mean_pooling: bool = False,
     adapters: Sequence[Path] = (),
+    projector: Path | None = None,
 ) -> LlamaEngine:
     """Load a GGUF file. Blocks, and holds the interpreter lock while llama.cpp reads it.
 
@@ -81,6 +82,7 @@ def load_llama(
         embedding: Load for vectors instead of text.
         mean_pooling: Average over tokens where the file names no pooling.
         adapters: LoRA files to load on top.
+        projector: File that turns pictures into tokens.
 
     Raises:
         MissingExtra: `xllamacpp` is not installed.
@@ -117,6 +119,8 @@ def load_llama(
         params.lora_adapters = [
             xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0) for adapter in adapters
         ]
+    if projector is not None:
+        params.mmproj.path = str(projector)
     if embedding:
         params.embedding = True
         params.n_parallel = 1

@@ -80,6 +80,7 @@ def start_llama(
     embedding: bool = False,
     mean_pooling: bool = False,
     adapters: Sequence[Path] = (),
+    projector: Path | None = None,
 ) -> ProcessEngine:
     """Load a GGUF file in a new process. Blocks. The arguments are those of `llama.load_llama`.
 
@@ -87,7 +88,8 @@ def start_llama(
         EngineError: llama.cpp cannot load the file, or the process did not come up.
     """
     files = [str(adapter) for adapter in adapters]
-    load = Load(str(path), plan, template, embedding, mean_pooling, files)
+    sight = None if projector is None else str(projector)
+    load = Load(str(path), plan, template, embedding, mean_pooling, files, sight)
     command = (sys.executable, "-c", _BOOT, *sys.path)
     pipe = subprocess.PIPE
     try:
