@@ -233,6 +233,14 @@ def kill_models() -> None:
             child.kill()
 
 
+def test_numbers_of_any_size_reach_the_model(server: Server) -> None:
+    """A schema may hold them; found as a 500 of ours."""
+    schema = {"type": "object", "properties": {"a": {"enum": [10**30, 1]}}, "required": ["a"]}
+    body = {"model": "mini", "prompt": "Hello", "format": schema, "stream": False}
+    body["options"] = {"num_predict": 3}
+    assert ask_server(server, "POST", "/api/generate", body).status == 200
+
+
 @pytest.mark.parametrize("path", ["/api/chat", "/api/generate"])
 def test_a_crash_in_mid_stream_is_the_streams_last_line(server: Server, path: str) -> None:
     """Status 200, an error line, nothing after it; the next request loads the model again."""

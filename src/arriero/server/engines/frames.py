@@ -1,7 +1,8 @@
 """What the server and the process of a model say to each other, and how it is framed.
 
-A frame is its length in four bytes, little end first, and a message in MessagePack. The server asks
-under numbers, several at once; every ask ends with one `Answered` or `Failed`.
+A frame is its length in four bytes, little end first, and a message in JSON, whose whole numbers,
+unlike those of MessagePack, have no limit. The server asks under numbers, several at once; every
+ask ends with one `Answered` or `Failed`.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ class Writer:
     def __init__(self, pipe: BinaryIO) -> None:
         self._pipe = pipe
         self._lock = threading.Lock()
-        self._encoder = msgspec.msgpack.Encoder()
+        self._encoder = msgspec.json.Encoder()
 
     def write(self, message: Message) -> None:
         """Write one message. Raises `OSError` if nobody is there to read it."""
@@ -168,7 +169,7 @@ class Reader(Generic[T]):
 
     def __init__(self, pipe: BinaryIO, kind: type[T]) -> None:
         self._pipe = pipe
-        self._decoder = msgspec.msgpack.Decoder(kind)
+        self._decoder = msgspec.json.Decoder(kind)
 
     def read(self) -> T | None:
         """The next message; None if the other side has ended, in the middle of one or not."""
