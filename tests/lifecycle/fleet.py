@@ -28,11 +28,11 @@ class Herd:
         self.journal = journal
         self.lock = Lock()
 
-    def relock(self) -> Lock:
-        """Pin everything anew."""
+    def relock(self, *, newest: bool = True) -> Lock:
+        """Pin everything anew, to what the registry has now."""
         known: dict[str, LockedModel] = {}
         for name, model in self.wanted.models.items():
-            known[name] = self.run(locked(self.wanted, model, known))
+            known[name] = self.run(locked(self.wanted, model, known, newest=newest))
         self.lock = Lock(known)
         return self.lock
 

@@ -51,6 +51,7 @@ class ExitCode(IntEnum):
     BUSY = 7
     SERVER = 8
     BROKEN = 9
+    CHANGES = 10
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143
@@ -67,6 +68,7 @@ MEANINGS = {
     ExitCode.BUSY: "the server is busy, or a limit was reached: later may work",
     ExitCode.SERVER: "the server answered with another error",
     ExitCode.BROKEN: "what came is not whole, or not what was asked for",
+    ExitCode.CHANGES: "there is something to do, or a difference: `plan --exit-code`, `diff`",
     ExitCode.INTERRUPTED: "Ctrl-C",
     ExitCode.BROKEN_PIPE: "whoever read the output went away",
     ExitCode.TERMINATED: "SIGTERM",

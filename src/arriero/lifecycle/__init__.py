@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ._async import AsyncProvisioner
     from ._sync import Provisioner
     from .applying import Finding, Report
-    from .difference import Difference, difference, side_of_lock
+    from .comparing import Difference, difference, side_of_lock
     from .journal import Change, Journal, Load
     from .licences import classify, identifiers
     from .lockfile import Lock, LockedLayer, LockedModel, read_lock
@@ -36,7 +36,7 @@ _PLACES = {
     "_async": ("AsyncProvisioner",),
     "_sync": ("Provisioner",),
     "applying": ("Finding", "Report"),
-    "difference": ("Difference", "difference", "side_of_lock"),
+    "comparing": ("Difference", "difference", "side_of_lock"),
     "journal": ("Change", "Journal", "Load"),
     "licences": ("classify", "identifiers"),
     "lockfile": ("Lock", "LockedLayer", "LockedModel", "read_lock"),

@@ -13,7 +13,7 @@ from arriero.lifecycle import applying, retention, warm
 from arriero.lifecycle._hosts import reported, require_allowed
 from arriero.lifecycle._threads import Hosts
 from arriero.lifecycle.applying import Finding, Report
-from arriero.lifecycle.difference import Side, side_of_host
+from arriero.lifecycle.comparing import Side, side_of_host
 from arriero.lifecycle.journal import Change
 from arriero.lifecycle.lockfile import Lock, LockedModel, require_fresh
 from arriero.lifecycle.locking import locked
@@ -42,8 +42,9 @@ class Provisioner(Hosts):
     ) -> Lock:
         """Pin what is wanted, and give the lock; it is not written.
 
-        The registry is asked from here, without credentials; where it does not answer, a host
-        that has the model will do. Nothing is pulled.
+        A model is pinned to what the first of its hosts has; if that has none, or it is to be
+        upgraded, to what the registry has, which is asked from here, without credentials.
+        Nothing is pulled.
 
         Args:
             wanted: From `read_wanted`.
@@ -64,7 +65,8 @@ class Provisioner(Hosts):
                 known[name] = kept
                 continue
             host = self._host_of(wanted, name)
-            known[name] = self._on(host, locked(wanted, model, known))
+            work = locked(wanted, model, known, newest=name in again)
+            known[name] = self._on(host, work)
         return Lock(known)
 
     def plan(self, wanted: Wanted, lock: Lock, *, enforce_preflight: bool = True) -> Plan:

@@ -141,9 +141,9 @@ def _looked_into(step: Step, *, smoke: bool) -> Work[Finding]:
     assert step.locked is not None
     assert step.entry is not None
     try:
-        for layer in step.locked.layers:
-            if not (yield from asked(models.blob_exists(layer.digest))):
-                reason = f"{layer.kind} layer {layer.digest} is not there"
+        for kind, digest in step.locked.blobs:
+            if not (yield from asked(models.blob_exists(digest))):
+                reason = f"{kind} layer {digest} is not there"
                 return Finding(step.host, step.model, "layers", reason)
         yield Ask(lambda target: ensure.verified(target, step.model, step.before, None, None))
         for test in step.entry.smoke if smoke else ():

@@ -17,9 +17,11 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias, cast
+from typing import Any, Literal, Self, TypeAlias, TypeVar, cast
 
 from arriero.errors import RequestError
+
+T = TypeVar("T")
 
 State: TypeAlias = Literal["begun", "staged", "proven", "done", "undone", "failed"]
 """``begun``: names are about to be touched. ``staged``: the new model has its temporary name.
@@ -264,16 +266,26 @@ class Journal:
             ).fetchall()
         return [Load(*row) for row in rows]
 
-    @contextmanager
-    def recording(self, change: Change) -> Generator[Change]:
-        """Record an act that is no transaction: begun before, ``done`` or ``failed`` after."""
+    def recorded(
+        self, change: Change, act: Callable[[], T], after: Callable[[T], str] = lambda made: ""
+    ) -> T:
+        """Record an act that is no transaction, and give its result.
+
+        The entry is begun before; it ends as ``done``, or ``failed`` with the error, which goes on.
+
+        Args:
+            change: What is about to be done.
+            act: Does it.
+            after: Gives the digest there is then.
+        """
         change = self.begin(change)
         try:
-            yield change
+            made = act()
         except BaseException as error:
             self.advance(change, "failed", error=_one_line(error))
             raise
-        self.advance(change, "done")
+        self.advance(change, "done", after=after(made))
+        return made
 
     def claim(self) -> Claim:
         """Keep others from changing models with this journal until the block is left.

@@ -48,6 +48,14 @@ class LockedModel(msgspec.Struct, frozen=True, omit_defaults=True):
     server: str = ""
     """Version of the server that was asked."""
 
+    @property
+    def blobs(self) -> tuple[tuple[str, str], ...]:
+        """Kind and digest of every file that is known."""
+        layers = tuple((layer.kind, layer.digest) for layer in self.layers)
+        return layers or tuple(
+            ("model", digest) for digest in (*self.facts.weights, *self.facts.adapters)
+        )
+
 
 class Lock(msgspec.Struct, frozen=True):
     """Every model, pinned. Equal locks are equal files."""

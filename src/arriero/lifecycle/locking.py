@@ -21,9 +21,10 @@ from arriero.lifecycle.facts import Facts, facts_of, text_digest
 from arriero.lifecycle.licences import identifiers
 from arriero.lifecycle.lockfile import LockedLayer, LockedModel
 from arriero.lifecycle.plan import expected_of
-from arriero.lifecycle.survey import HostState, listed
+from arriero.lifecycle.survey import listed
 from arriero.lifecycle.wanted import Wanted, WantedModel
 from arriero.lifecycle.work import Ask, Work, asked
+from arriero.names import ModelName
 
 _TEXTS = ("template", "system", "params", "license")
 
@@ -39,26 +40,31 @@ class _Found:
 
 
 def locked(
-    wanted: Wanted, model: WantedModel, known: Mapping[str, LockedModel]
+    wanted: Wanted,
+    model: WantedModel,
+    known: Mapping[str, LockedModel],
+    *,
+    newest: bool = False,
 ) -> Work[LockedModel]:
-    """Lock one model, by what the registry and one host say.
+    """Lock one model: at what one host has, or else the registry.
 
     Args:
         wanted: All that is wanted, for the paths of files.
         model: The one to lock.
         known: Those locked before, bases among them.
+        newest: Whether what the registry has now is wanted, whatever the host has.
 
     Raises:
         RequestError: neither the registry nor the host knows it, or a file cannot be read.
     """
     version = yield from asked(service.version())
     if not model.is_made:
-        made = yield from _pulled(model.name, model.pull_name, model.digest, model.insecure)
+        made = yield from _pulled(model, newest=newest)
         return _of_pulled(model, made, version.version or "")
     digests: dict[str, str] = {}
     for name in (*model.files, *model.adapters):
         digests[name] = yield Ask(partial(_hashed, path=str(wanted.path_of(name))))
-    base = yield from _base_of(model, wanted, known)
+    base = yield from _base_of(model, wanted, known, newest=newest)
     pinned = msgspec.structs.replace(
         base, wanted=model.fingerprint, files=digests, server=version.version or ""
     )
@@ -92,14 +98,14 @@ def _of_pulled(model: WantedModel, made: _Found, version: str) -> LockedModel:
 
 
 def _base_of(
-    model: WantedModel, wanted: Wanted, known: Mapping[str, LockedModel]
+    model: WantedModel, wanted: Wanted, known: Mapping[str, LockedModel], *, newest: bool
 ) -> Work[LockedModel]:
     if model.from_ is None:
         return LockedModel("", licences=identifiers(()))
     base = known.get(model.from_)
     if base is None or model.from_ not in wanted.models:
-        found = yield from _pulled(model.from_, model.from_, None, insecure=False)
-        base = _of_pulled(WantedModel(name=model.from_), found, "")
+        entry = WantedModel(name=model.from_)
+        base = _of_pulled(entry, (yield from _pulled(entry, newest=newest)), "")
     return LockedModel(
         "",
         base=model.from_,
@@ -109,40 +115,38 @@ def _base_of(
     )
 
 
-def _pulled(name: str, source: str, digest: str | None, insecure: bool) -> Work[_Found]:
-    parts = checked_name(source, "lock")
-    manifest: Manifest | None = yield Ask(partial(offered, name=parts, insecure=insecure))
+def _pulled(model: WantedModel, *, newest: bool) -> Work[_Found]:
+    parts = checked_name(model.pull_name, "lock")
     state = yield from listed()
-    wanted = digest or _newest(name, source, manifest, state)
-    if manifest is not None and manifest.digest != wanted:
-        manifest = None
-    there = state.with_digest(wanted)
-    if manifest is None and there is None:
-        raise RequestError(
-            f"{name} cannot be locked at {wanted}: the registry has another one or does not"
-            " answer, and the host does not have it"
-        )
+    wanted = model.digest or ""
+    if not wanted and not newest:
+        wanted = state.digest_of(model.name) or state.digest_of(model.pull_name)
+    there = state.with_digest(wanted) if wanted else None
     if there is not None:
-        shown = yield from asked(calls.show(there))
-        texts = [shown.license] if shown.license else []
-        return _Found(wanted, manifest, facts_of(shown), identifiers(texts))
-    assert manifest is not None
-    return (yield from _from_registry(parts, manifest, insecure))
-
-
-def _newest(name: str, source: str, manifest: Manifest | None, state: HostState) -> str:
-    if manifest is not None:
-        return manifest.digest
-    found = state.digest_of(source) or state.digest_of(name)
-    if not found:
+        return (yield from _from_host(there, wanted, None))
+    manifest: Manifest | None = yield Ask(partial(offered, name=parts, insecure=model.insecure))
+    if manifest is None:
         raise RequestError(
-            f"{name} cannot be locked: the registry does not answer for {source}, and the host"
-            " does not have it; pull it there once, or mend the name"
+            f"{model.name} cannot be locked: the registry does not answer for {model.pull_name},"
+            " and the host does not have it; pull it there once, or mend the name"
         )
-    return found
+    if wanted and manifest.digest != wanted:
+        raise RequestError(
+            f"{model.name} cannot be locked at {wanted}: the registry now has {manifest.digest},"
+            " and the host does not have it either"
+        )
+    there = state.with_digest(manifest.digest)
+    if there is not None:
+        return (yield from _from_host(there, manifest.digest, manifest))
+    return (yield from _from_registry(parts, manifest, model.insecure))
 
 
-def _from_registry(parts: Any, manifest: Manifest, insecure: bool) -> Work[_Found]:
+def _from_host(name: str, digest: str, manifest: Manifest | None) -> Work[_Found]:
+    shown = yield from asked(calls.show(name))
+    return _Found(digest, manifest, facts_of(shown), identifiers([shown.license or ""]))
+
+
+def _from_registry(parts: ModelName, manifest: Manifest, insecure: bool) -> Work[_Found]:
     """Read the small layers, so that a licence is known before the weights are pulled."""
     texts: dict[str, list[str]] = {kind: [] for kind in _TEXTS}
     is_whole = True

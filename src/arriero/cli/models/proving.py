@@ -1,0 +1,134 @@
+"""`arriero models ensure`, `verify`, `warm`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from arriero.cli.amounts import bytes_of
+from arriero.cli.exits import ExitCode
+from arriero.cli.models.group import models
+from arriero.cli.models.provision import (
+    WANTED,
+    File,
+    JournalFile,
+    LockFile,
+    Only,
+    journal_of,
+    lock_path,
+    plain,
+    provisioner_of,
+    wanted_of,
+)
+from arriero.cli.models.transfers import Insecure
+from arriero.cli.names import ModelNames
+from arriero.cli.progress import progress_of
+from arriero.cli.session import Session, command
+from arriero.errors import RequestError
+
+
+@command(models)
+def ensure(
+    session: Session,
+    names: ModelNames,
+    digest: Annotated[
+        str | None,
+        typer.Option(metavar="SHA256", help="Version it has to be; for a single MODEL."),
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Question it has to answer.")
+    ] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(metavar="REGEX", help="What has to be found in the answer to --prompt."),
+    ] = None,
+    insecure: Insecure = False,
+    journal: JournalFile = None,
+) -> None:
+    """Pull models unless they are there, check them, and ask each a question if one is given.
+
+    A pull that breaks or stalls goes on where it stopped. Ends well only if every model is there.
+    """
+    from arriero import SmokeTest
+    from arriero.lifecycle import Change
+
+    if digest is not None and len(names) > 1:
+        raise RequestError("--digest is for a single MODEL")
+    if expect is not None and prompt is None:
+        raise RequestError("--expect needs --prompt: what is asked")
+    smoke = () if prompt is None else (SmokeTest(prompt, expect),)
+    out, client = session.out, session.client
+    for name in names:
+        change = Change(client.host, name, "pull", "ensure", wanted=digest or "")
+        with progress_of(out) as progress:
+            made = journal_of(journal).recorded(
+                change,
+                lambda name=name, take=progress.take: client.ensure(  # type: ignore[misc]
+                    name, digest=digest, smoke=smoke, insecure=insecure, on_progress=take
+                ),
+                lambda made: made.digest,
+            )
+        if out.as_json:
+            out.line(plain(made))
+        word = "pulled" if made.pulled else "is there"
+        out.remark(f"{made.model} {word}: {made.digest}, {bytes_of(made.size)}")
+
+
+@command(models)
+def verify(
+    session: Session,
+    file: File = WANTED,
+    lock_file: LockFile = None,
+    only: Only = None,
+    smoke: Annotated[
+        bool, typer.Option("--smoke/--no-smoke", help="Ask the smoke tests, or not.")
+    ] = True,
+) -> None:
+    """Check that every host has what is locked, whole and answering. Changes nothing.
+
+    Ends with 9 if a model is not as it is locked.
+    """
+    from arriero.lifecycle import read_lock
+
+    wanted = wanted_of(file)
+    lock = read_lock(lock_path(file, lock_file))
+    with provisioner_of(session, journal_of(None), wanted.hosts, only or ()) as provisioner:
+        found = provisioner.verify(wanted, lock, smoke=smoke)
+    out, bad = session.out, [one for one in found if not one.ok]
+    if out.as_json:
+        out.document({"ok": not bad, "findings": [plain(one) | {"ok": one.ok} for one in found]})
+    else:
+        rows = [[one.host, one.model, one.check or "ok", one.reason] for one in found]
+        if rows and not out.quiet:
+            out.table(["HOST", "MODEL", "CHECK", "FOUND"], rows)
+    if bad:
+        raise typer.Exit(ExitCode.BROKEN)
+
+
+@command(models)
+def warm(
+    session: Session,
+    file: File = WANTED,
+    only: Only = None,
+    journal: JournalFile = None,
+) -> None:
+    """Load every model with preload, wait until all are ready, and look whether they stay.
+
+    Ends with 1 if one fell out again, has too little context, or runs partly on the CPU.
+    """
+    wanted = wanted_of(file)
+    with provisioner_of(session, journal_of(journal), wanted.hosts, only or ()) as provisioner:
+        made = provisioner.warm(wanted)
+    out = session.out
+    if out.as_json:
+        out.document({"models": [plain(one) for one in made]})
+    else:
+        rows = [
+            [one.host, one.model, str(one.context_length or "-"), bytes_of(one.size), one.alarm]
+            for one in made
+        ]
+        if rows and not out.quiet:
+            out.table(["HOST", "MODEL", "CONTEXT", "MEMORY", "ALARM"], rows)
+    if any(one.alarm for one in made):
+        raise typer.Exit(ExitCode.FAILED)
