@@ -60,3 +60,28 @@ def test_a_pull_that_never_moves_ends(ensure: Ensure) -> None:
     with served(ollama) as url, pytest.raises(DeadlineExceeded, match="stall_s"):
         ensure(url, "m", policy=policy)
     assert ollama.names == {}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("is_async", [True, False], ids=["async", "sync"])
+def test_a_missing_model_is_pulled_for_a_call(*, stream: bool, is_async: bool) -> None:
+    """And its answer comes as if it had been there; streams do not even notice."""
+    ollama = Ollama(registry={full("m"): NEW})
+    with served(ollama) as url:
+        if is_async:
+            text = asyncio.run(generated(url, stream=stream))
+        else:
+            with Client(url, auto_pull=["m"]) as client:
+                made = client.generate("m", "hi", stream=stream)
+                text = "".join(part.response for part in made) if stream else made.response
+    assert text == "hello"
+    assert ollama.has("m") == NEW.digest
+
+
+async def generated(url: str, *, stream: bool) -> str:
+    """Generate with `AsyncClient`."""
+    async with AsyncClient(url, auto_pull=True) as client:
+        made = await client.generate("m", "hi", stream=stream)
+        if stream:
+            return "".join([part.response async for part in made])
+        return str(made.response)

@@ -9,6 +9,7 @@ back to `tried_again`.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
@@ -21,7 +22,7 @@ from arriero._core.http import Head
 from arriero._core.keeping import kept, noted
 from arriero._core.operations import Progress, Target, begun, exchanged, opened
 from arriero._core.policy.retry import Stop
-from arriero.errors import ArrieroError, CallCancelled
+from arriero.errors import ArrieroError, CallCancelled, ModelNotFound
 from arriero.settings import CallPolicy
 
 T = TypeVar("T")
@@ -122,7 +123,30 @@ def _tried(call: Call[Any], target: Target, progress: Progress, attempt: Try[T])
             return (yield from attempt(call, target, progress))
         except ArrieroError as caught:
             error = caught
+        if (yield from _provided(call, target, progress, error)):
+            continue
         yield from _after(call, target, progress, error)
+
+
+_ANSWERED_BY_MODELS = frozenset({"/api/chat", "/api/generate", "/api/embed", "/api/embeddings"})
+"""Calls that a missing model is pulled for: not those about models themselves."""
+
+
+def _provided(
+    call: Call[Any], target: Target, progress: Progress, error: ArrieroError
+) -> Operation[bool]:
+    """Bring the model a call asks for, once, if the server lacks it and it may be pulled."""
+    if target.provide is None or progress.is_provided or not isinstance(error, ModelNotFound):
+        return False
+    if call.path not in _ANSWERED_BY_MODELS or call.body is None:
+        return False
+    progress.is_provided = True
+    target.governor.tried(progress, error)
+    timeouts, until = progress.timeouts, progress.total_until()
+    if until is not None:
+        left_s = max(until - target.clock(), 0.001)
+        timeouts = dataclasses.replace(timeouts, total_s=left_s)
+    return (yield from target.provide(target, call.body["model"], timeouts))
 
 
 def _paced(call: Call[Any], target: Target, progress: Progress) -> Operation[None]:

@@ -13,7 +13,7 @@ import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -67,6 +67,9 @@ _BEARER = "Bearer "
 Headers = tuple[tuple[str, str], ...]
 
 
+Provide: TypeAlias = "Callable[[Target, str, Timeouts], Operation[bool]]"
+
+
 def _ignore(text: str) -> None:
     """Warn nobody."""
 
@@ -96,6 +99,8 @@ class Target:
     """Where calls may go; None has no rule."""
     governor: Governor = field(kw_only=True, repr=False)
     """The policies of the client, and their state."""
+    provide: Provide | None = field(default=None, kw_only=True, repr=False)
+    """Brings a model that a call asks for and the server lacks; True if it is there now."""
 
 
 class Progress(msgspec.Struct):
@@ -139,6 +144,8 @@ class Progress(msgspec.Struct):
     """What instruments add to the call's requests."""
     receipt: Receipt | None = None
     """What is left to wait for before the call's record in the journal is safe."""
+    is_provided: bool = False
+    """True once the model of the call was brought; it is not brought twice."""
 
     def total_until(self) -> float | None:
         """Give when the whole call must be over."""

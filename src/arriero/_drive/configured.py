@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from arriero._core.api.explained import explained
@@ -49,6 +49,7 @@ class Configured:
         audit: Journal | None = None,
         telemetry: Observer | None = None,
         log: str | int | None = None,
+        auto_pull: bool | Iterable[str] = False,
         http_client: Any = None,
         **httpx_arguments: Any,
     ) -> None:
@@ -85,6 +86,9 @@ class Configured:
             telemetry: Spans and metrics: a `Telemetry`.
             log: Level from which events are logged to the logger ``arriero``, such as
                 ``"info"``; None logs nothing.
+            auto_pull: Models that are pulled, once, when chat, generate or embed asks for one
+                and the server lacks it: names, where ``*`` stands for any characters. True is
+                every model. The call's `total_s` counts for the pull, too.
             http_client: An httpx or httpx2 client to send with, instead of our own.
             **httpx_arguments: Further keyword arguments of `httpx.Client`: ``verify``,
                 ``cert``, ``limits``, ``trust_env``, ``cookies``, ``params`` work with
@@ -97,6 +101,8 @@ class Configured:
         if limits is not None and not isinstance(limits, Limits):
             httpx_arguments["limits"] = limits
             limits = None
+        if isinstance(auto_pull, Iterable) and not isinstance(auto_pull, str):
+            auto_pull = tuple(auto_pull)
         given = {
             "host": host,
             "headers": headers,
@@ -118,6 +124,7 @@ class Configured:
             "audit": audit,
             "telemetry": telemetry,
             "log": log,
+            "auto_pull": auto_pull or None,
             "http_client": http_client,
             **httpx_arguments,
         }
@@ -154,6 +161,7 @@ class Configured:
             audit=audit,
             telemetry=telemetry,
             log=log,
+            auto_pull=auto_pull,
             httpx_arguments=httpx_arguments,
         )
         self._target: Target = self._setup.target

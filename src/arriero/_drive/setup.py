@@ -7,7 +7,7 @@ import platform
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from arriero._core.governor import Governor
 from arriero._core.host import Base, origin_of, parse_host
 from arriero._core.journal import Journal
 from arriero._core.ndjson import DEFAULT_MAX_LINE_BYTES
-from arriero._core.operations import Headers, Target
+from arriero._core.operations import Headers, Provide, Target
 from arriero._core.policy.cleartext import Cleartext, complaint, is_readable, is_secret
 from arriero._core.proxy import proxy_for
 from arriero._drive.guarding import guard_of
@@ -99,6 +99,7 @@ def setup(
     audit: Journal | None = None,
     telemetry: Observer | None = None,
     log: str | int | None = None,
+    auto_pull: bool | Iterable[str] = False,
     httpx_arguments: Mapping[str, Any] | None = None,
 ) -> Setup:
     """Check and combine everything a client is configured with.
@@ -137,6 +138,7 @@ def setup(
             answers,
             audit,
         ),
+        provide=_provider(auto_pull),
     )
     options = dict(arguments)
     if needs_httpx:
@@ -158,6 +160,14 @@ def setup(
     )
     target = dataclasses.replace(target, egress=guard)
     return Setup(target, settings, identity.sources, key, httpx_options)
+
+
+def _provider(auto_pull: bool | Iterable[str]) -> Provide | None:
+    if auto_pull is False:
+        return None
+    from arriero._core.api.providing import provider
+
+    return provider(auto_pull)
 
 
 def _governor(
@@ -262,6 +272,7 @@ _OWN = (
     "audit",
     "telemetry",
     "log",
+    "auto_pull",
     "http_client",
 )
 
