@@ -104,7 +104,7 @@ class Ollama:
     partial: dict[str, int] = field(default_factory=dict[str, int])
     answers: Mapping[str, str] = field(default_factory=dict[str, str])
     loaded: dict[str, Any] = field(default_factory=dict[str, Any])
-    context: int = 4096
+    busy: int = 0
     shown: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def has(self, name: str) -> str | None:

@@ -14,7 +14,10 @@ from tests.lifecycle.ollama import Ollama
 
 @contextlib.contextmanager
 def served(ollama: Ollama) -> Iterator[str]:
-    """Serve it on loopback until the block is left; give its URL."""
+    """Serve it on loopback until the block is left; give its URL.
+
+    `ollama.busy` counts the requests that are being answered.
+    """
     lock, over = threading.Lock(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -28,6 +31,15 @@ def served(ollama: Ollama) -> Iterator[str]:
             """Keep quiet."""
 
         def _reply(self) -> None:
+            with lock:
+                ollama.busy += 1
+            try:
+                self._answer()
+            finally:
+                with lock:
+                    ollama.busy -= 1
+
+        def _answer(self) -> None:
             raw = self.rfile.read(int(self.headers.get("content-length", 0)))
             with lock:
                 status, records = ollama.answer(
