@@ -225,7 +225,7 @@ def reason_of(error: ArrieroError, model: str, advance: Advance) -> ArrieroError
     text = error.error
     if _MISSING.search(text):
         return ModelNotFound(f"model '{model}' not found: the registry has no such model", 404)
-    if any(part in text for part in _FULL):
+    if any(part in text.lower() for part in _FULL):
         return DiskFull(model, advance.missing_bytes or None)
     if _DENIED.search(text):
         return AccessDenied(

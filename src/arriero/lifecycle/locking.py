@@ -120,7 +120,8 @@ def _pulled(model: WantedModel, *, newest: bool) -> Work[_Found]:
     state = yield from listed()
     wanted = model.digest or ""
     if not wanted and not newest:
-        wanted = state.digest_of(model.name) or state.digest_of(model.pull_name)
+        # What has another source may be served already, from the source it had before.
+        wanted = state.digest_of(model.pull_name)
     there = state.with_digest(wanted) if wanted else None
     if there is not None:
         return (yield from _from_host(there, wanted, None))
