@@ -9,16 +9,13 @@ task of the same loop.
 from __future__ import annotations
 
 import asyncio
-import collections.abc
 import contextlib
-import functools
 import importlib
 import inspect
 import math
-import sys
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine
 from types import TracebackType
 from typing import (
     TYPE_CHECKING,
@@ -54,8 +51,10 @@ from arriero._core.operations import begun
 from arriero._core.reading import Reading
 from arriero._drive.configured import Configured
 from arriero._drive.foreign import recognisable
+from arriero._drive.pending import pending
 from arriero._drive.threads import hash_file, read_file
 from arriero._drive.view import StreamView
+from arriero._drive.watch import Watch
 from arriero._transport.interface import AsyncAnswer, AsyncTransport
 from arriero.errors import ArrieroError, AuditFailed, CallCancelled, RequestError
 from arriero.settings import CallPolicy
@@ -79,7 +78,7 @@ class AsyncBase(Configured):
         super().__init_subclass__(**kwargs)
         for name, method in vars(cls).copy().items():
             if not name.startswith("_") and inspect.iscoroutinefunction(method):
-                setattr(cls, name, _pending(method))
+                setattr(cls, name, pending(method))
 
     def _prepare(self) -> None:
         # Importing aiohttp takes a third of a second, which would block the event loop if
@@ -270,7 +269,7 @@ def _file_bytes(path: str) -> bytes:
 
 
 async def _body(answer: AsyncAnswer, until: float | None) -> bytes:
-    watch = _Watch(asyncio.get_running_loop(), answer)
+    watch = Watch(asyncio.get_running_loop(), answer)
     watch.start(until)
     try:
         data = await answer.read()
@@ -289,7 +288,7 @@ async def _body(answer: AsyncAnswer, until: float | None) -> bytes:
 
 
 async def _part(answer: AsyncAnswer, until: float | None) -> bytes:
-    watch = _Watch(asyncio.get_running_loop(), answer)
+    watch = Watch(asyncio.get_running_loop(), answer)
     watch.start(until)
     try:
         return await answer.read()
@@ -297,76 +296,6 @@ async def _part(answer: AsyncAnswer, until: float | None) -> bytes:
         raise watch.fault or fault from fault.__cause__
     finally:
         watch.stop()
-
-
-class PendingCall(collections.abc.Coroutine[Any, Any, T]):
-    """The coroutine of a call, which says what to write when ``await`` was forgotten."""
-
-    __slots__ = ("_coroutine", "_name")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, T], name: str) -> None:
-        self._coroutine = coroutine
-        self._name = name
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        return self._coroutine.__await__()
-
-    def send(self, value: Any) -> Any:
-        """Resume the coroutine."""
-        return self._coroutine.send(value)
-
-    def throw(self, *error: Any) -> Any:
-        """Raise inside the coroutine."""
-        return self._coroutine.throw(*error)
-
-    def close(self) -> None:
-        """End the coroutine."""
-        self._coroutine.close()
-
-    def _refuse(self, instead: str) -> NoReturn:
-        self._coroutine.close()
-        raise TypeError(f"AsyncClient.{self._name}() was not awaited: write '{instead}'")
-
-    def __aiter__(self) -> NoReturn:
-        self._refuse(f"async for part in await client.{self._name}(...)")
-
-    def __iter__(self) -> NoReturn:
-        self._refuse(f"async for part in await client.{self._name}(...)")
-
-    def __aenter__(self) -> NoReturn:
-        self._refuse(f"async with await client.{self._name}(...) as stream")
-
-    def __enter__(self) -> NoReturn:
-        self._refuse(f"async with await client.{self._name}(...) as stream")
-
-    def __aexit__(self, *exc: object) -> NoReturn:
-        raise AssertionError("not entered")
-
-    def __exit__(self, *exc: object) -> None:
-        """Never reached; without it, Python's own message would hide ours."""
-
-    def __getitem__(self, key: object) -> NoReturn:
-        self._refuse(f"(await client.{self._name}(...))[{key!r}]")
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith(("_", "cr_", "gi_", "ag_")):  # what Python itself looks for
-            return getattr(self._coroutine, name)
-        return self._refuse(f"(await client.{self._name}(...)).{name}")
-
-
-def _pending(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def call(*args: Any, **kwargs: Any) -> PendingCall[Any]:
-        return PendingCall(method(*args, **kwargs), method.__name__)
-
-    # Frameworks ask before they decide whether to await.
-    if sys.version_info >= (3, 12):
-        inspect.markcoroutinefunction(call)
-    else:
-        marked: Any = call
-        flags = marked.__code__.co_flags | inspect.CO_COROUTINE
-        marked.__code__ = marked.__code__.replace(co_flags=flags)  # as `types.coroutine` does
-    return call
 
 
 class AsyncStream(StreamView[R]):
@@ -394,7 +323,7 @@ class AsyncStream(StreamView[R]):
         super().__init__(call, client._target, policy)
         self._answer: AsyncAnswer | None = None
         self._ready: Any = ()
-        self._watch: _Watch | None = None
+        self._watch: Watch | None = None
         self._opening: asyncio.Task[Any] | None = None
         self._cancelled = False
 
@@ -451,7 +380,7 @@ class AsyncStream(StreamView[R]):
     def _hold(self, answer: AsyncAnswer | None) -> None:
         assert answer is not None
         self._answer = answer
-        self._watch = _Watch(asyncio.get_running_loop(), answer)
+        self._watch = Watch(asyncio.get_running_loop(), answer)
 
     async def _interruptible(self, opening: Coroutine[Any, Any, T]) -> T:
         """Await `opening` so that `cancel` can end it without cancelling the task for good."""
@@ -489,7 +418,7 @@ class AsyncStream(StreamView[R]):
             reading = cast("Reading[R]", self._reading)
         ready, answer = reading.ready, self._answer
         while answer is not None and not reading.ended:
-            if cast("_Watch", self._watch).is_on:
+            if cast("Watch", self._watch).is_on:
                 raise RequestError("this stream is being read already: one task reads a stream")
             try:
                 await self._read(answer, reading)
@@ -508,7 +437,7 @@ class AsyncStream(StreamView[R]):
         raise StopAsyncIteration
 
     async def _read(self, answer: AsyncAnswer, reading: Reading[R]) -> None:
-        watch = cast("_Watch", self._watch)
+        watch = cast("Watch", self._watch)
         watch.start(reading.until())
         try:
             while data := await answer.read():
@@ -585,66 +514,3 @@ class AsyncStream(StreamView[R]):
             self._opening.cancel()
         elif self._answer is not None:
             self._answer.abort()
-
-
-class _Watch:
-    """Ends a wait that takes too long. One timer serves a whole stream: it looks at the
-    deadline when it fires and sets itself anew, so that a record costs an assignment."""
-
-    __slots__ = (
-        "__weakref__",
-        "_answer",
-        "_fires_at",
-        "_handle",
-        "_loop",
-        "fault",
-        "is_on",
-        "until",
-    )
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, answer: AsyncAnswer) -> None:
-        self._loop = loop
-        self._answer: AsyncAnswer | None = answer
-        self._handle: asyncio.TimerHandle | None = None
-        self._fires_at = math.inf
-        self.until = math.inf
-        self.fault: Fault | None = None
-        self.is_on = False
-
-    def start(self, until: float | None) -> None:
-        self.is_on = True
-        if until is None:
-            return
-        self.until = until
-        if until < self._fires_at:
-            self._set(until)
-
-    def stop(self) -> None:
-        self.until = math.inf
-        self._answer = None
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
-
-    def _set(self, at: float) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-        self._fires_at = at
-        watch: weakref.ref[_Watch] = weakref.ref(self)
-        self._handle = self._loop.call_at(at, _fire, watch)
-
-    def _fired(self) -> None:
-        self._handle, self._fires_at = None, math.inf
-        if self._answer is None:
-            return
-        if self._loop.time() >= self.until:
-            self.fault = Fault("timeout", "body", "no record in time")
-            self._answer.abort()
-        elif self.until != math.inf:
-            self._set(self.until)
-
-
-def _fire(watch: weakref.ref[_Watch]) -> None:
-    alive = watch()
-    if alive is not None:
-        alive._fired()
