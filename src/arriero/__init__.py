@@ -112,6 +112,7 @@ _PLACES = {
         "CallPolicy",
         "Limits",
         "Pool",
+        "RedisRates",
         "Retry",
         "Timeouts",
         "Tls",

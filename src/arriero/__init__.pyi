@@ -76,6 +76,7 @@ from arriero.settings import Cache as Cache
 from arriero.settings import CallPolicy as CallPolicy
 from arriero.settings import Limits as Limits
 from arriero.settings import Pool as Pool
+from arriero.settings import RedisRates as RedisRates
 from arriero.settings import Retry as Retry
 from arriero.settings import Timeouts as Timeouts
 from arriero.settings import Tls as Tls

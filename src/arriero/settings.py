@@ -20,6 +20,8 @@ Seconds: TypeAlias = float | None
 """Seconds, or None for no limit."""
 
 
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
 _ENDLESS_S = 1e9
 """Longest budget that is a limit, 31 years: sockets cannot be told of longer ones."""
 
@@ -176,6 +178,37 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class RedisRates:
+    """Rates that all clients with the same `name` share, in whatever process they are.
+
+    Needs the extra `redis`. What is in Redis ends by itself, a few minutes after the last call.
+    """
+
+    url: str = dataclasses.field(repr=False)
+    """``redis://``, ``rediss://`` or ``unix://``, with credentials if need be."""
+    name: str = "default"
+    """Which rates: one name for each server, or group of servers, that is protected."""
+    prefix: str = "arriero"
+    """Begins every key."""
+    on_failure: Literal["open", "closed"] = "open"
+    """What happens while Redis cannot be asked. ``open``: each client goes on at its share,
+    the rate divided by the clients seen in the minute before. ``closed``: calls fail with
+    `LimitReached`."""
+    timeout_s: float = 0.25
+    """Longest wait for Redis, once to connect and once for an answer; a call asks twice at
+    most, and then no call does for a second."""
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(_REDIS_SCHEMES):
+            raise RequestError("RedisRates.url takes a URL: redis://, rediss:// or unix://")
+        if self.on_failure not in ("open", "closed"):
+            raise RequestError(
+                f"RedisRates.on_failure takes 'open' or 'closed', not {self.on_failure!r}"
+            )
+        _check_number(self, "timeout_s", above_zero=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """How much of a server one client takes. None means no limit. Off by default.
 
@@ -202,10 +235,16 @@ class Limits:
     """True finds the concurrency the server can bear: it grows by one while all goes well
     and falls on 503 and on waiting inside the server. A 503 then puts the call back to the
     head of the queue and is no retry."""
-    shared: object | None = None
-    """Where the rates are counted together with other processes: a `RedisRates`."""
+    shared: RedisRates | None = None
+    """Where the rates are counted together with other clients and processes; the limits are
+    then those of all of them."""
 
     def __post_init__(self) -> None:
+        if self.shared is not None:
+            if not isinstance(self.shared, RedisRates):
+                raise RequestError(f"Limits.shared takes a RedisRates, not {self.shared!r}")
+            if self.requests_per_s is None and self.tokens_per_s is None:
+                raise RequestError("Limits.shared needs requests_per_s or tokens_per_s")
         _check_count(self, "concurrency", least=1)
         _check_count(self, "queue", least=0)
         for model, most in (self.per_model or {}).items():
@@ -297,9 +336,6 @@ class Cache:
     def coalescing(cls) -> Cache:
         """Keep nothing; only have calls at the same time share one request."""
         return cls(max_entries=0)
-
-
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 @dataclass(frozen=True, slots=True)
