@@ -38,7 +38,7 @@ def target(host: str = "http://server:80", *, clock: Clock | None = None, **more
         **more,
     }
     clock = clock or Clock()
-    names = ("retry", "limits", "breaker", "observers", "random", "answers")
+    names = ("retry", "limits", "breaker", "observers", "random", "answers", "shared")
     policies = {name: settings.pop(name) for name in names if name in settings}
     governor = Governor(clock=clock, **policies)
     return Target(base=parse_host(host), clock=clock, governor=governor, **settings)

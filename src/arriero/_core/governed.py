@@ -17,11 +17,12 @@ from arriero._core.answers.way import answered
 from arriero._core.calls import Call
 from arriero._core.clearance import require_allowed
 from arriero._core.digests import looked_up
-from arriero._core.effects import Operation, Sleep, Wait
+from arriero._core.effects import Consult, Operation, Sleep, Wait
 from arriero._core.http import Head
 from arriero._core.keeping import kept, noted
 from arriero._core.operations import Progress, Target, begun, exchanged, opened
 from arriero._core.policy.retry import Stop
+from arriero._core.policy.shared_rate import Question, SharedRates
 from arriero.errors import ArrieroError, CallCancelled, ModelNotFound
 from arriero.settings import CallPolicy
 
@@ -151,9 +152,42 @@ def _provided(
 
 def _paced(call: Call[Any], target: Target, progress: Progress) -> Operation[None]:
     """Wait for the call's time."""
-    wait_s = target.governor.pace(call, progress, progress.total_until())
+    governor = target.governor
+    if governor.shared is not None and call.runs_model:
+        yield from _paced_with_others(call, target, progress, governor.shared)
+        return
+    wait_s = governor.pace(call, progress, progress.total_until())
     if wait_s > 0:
         yield Sleep(wait_s)
+        progress.paced_s += wait_s
+
+
+def _paced_with_others(
+    call: Call[Any], target: Target, progress: Progress, shared: SharedRates
+) -> Operation[None]:
+    governor = target.governor
+    step = governor.begin_shared(call, progress)
+    while isinstance(step, Question):
+        question, answer = step, None
+        try:
+            answer = yield Consult(shared.ask, (question,))
+        finally:
+            if answer is None:
+                shared.unknown(question)
+        step = governor.go_on_shared(question, answer)
+    if step is None:
+        raise governor.unshared(call, progress)
+    if shared.trouble:
+        progress.trail.append(f"shared rates not reached, {shared.trouble}: this client's share")
+    wait_s = governor.in_time(call, progress, step, progress.total_until())
+    if wait_s > 0:
+        has_slept = False
+        try:
+            yield Sleep(wait_s)
+            has_slept = True
+        finally:
+            if not has_slept:
+                shared.give_back(1.0, 0.0)
         progress.paced_s += wait_s
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from arriero._core.answers.state import Answers
 from arriero._core.events import (
@@ -28,6 +28,7 @@ from arriero._core.policy.concurrency import Permit, Queue
 from arriero._core.policy.estimate import waited_in_server_s
 from arriero._core.policy.rate import Rates
 from arriero._core.policy.retry import Again, RetryBudget, Stop, decide, wait_before
+from arriero._core.policy.shared_rate import Question, SharedRates, Unreachable
 from arriero._core.statistics import CacheStatistics, Counts, Statistics, snapshot
 from arriero._core.witnesses import Witnesses
 from arriero.errors import ArrieroError, CircuitOpen, DeadlineExceeded, LimitReached, ServerBusy
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from arriero._core.operations import Progress
 
 T = TypeVar("T")
+
+SharedStep: TypeAlias = Question | float | None
+"""As `SharedRates.begin`."""
 
 
 class Governor:
@@ -52,6 +56,7 @@ class Governor:
         observers: Sequence[Observer] = (),
         answers: Answers | None = None,
         journal: Journal | None = None,
+        shared: Callable[[], SharedRates] | None = None,
         clock: Callable[[], float],
         random: Callable[[], float] = lambda: 1.0,
         lock: Callable[[], Lock] = NoLock,
@@ -61,6 +66,7 @@ class Governor:
         self.breaker = breaker
         self.answers = answers
         self.witnesses = Witnesses(observers, journal, clock)
+        self._make_shared = shared
         self._is_adaptive = limits is not None and limits.adaptive
         self._clock = clock
         self._random = random
@@ -75,7 +81,10 @@ class Governor:
         self._budget = RetryBudget()
         self._counts = Counts()
         self._queue = Queue(limits) if limits is not None and limits.queues else None
-        self._rates = Rates(limits) if limits is not None and limits.paces else None
+        self.shared = self._make_shared() if self._make_shared is not None else None
+        self._rates: Rates | None = self.shared
+        if self._rates is None and limits is not None and limits.paces:
+            self._rates = Rates(limits)
         self._circuits = Circuits(self.breaker) if self.breaker is not None else None
         if self.answers is not None:
             self.answers.forget()
@@ -165,12 +174,50 @@ class Governor:
         now_s = self._clock()
         wait_s = self._locked(lambda: rates.take(tokens, now_s))
         progress.reserved_tokens += tokens
-        if until_s is not None and wait_s > 0 and now_s + wait_s >= until_s:
+        return self.in_time(call, progress, wait_s, until_s)
+
+    def in_time(
+        self, call: Call[Any], progress: Progress, wait_s: float, until_s: float | None
+    ) -> float:
+        """Give a wait for the rates that ends before `until_s`.
+
+        Raises:
+            LimitReached: it does not.
+        """
+        rates = self._rates
+        assert rates is not None
+        if until_s is not None and wait_s > 0 and self._clock() + wait_s >= until_s:
             self._locked(lambda: rates.give_back(1.0, 0.0))  # the tokens, when the call ends
             raise self._refused(
                 call, progress, f"its turn under the rate limit is in {wait_s:.3g} s, past total_s"
             )
         return wait_s
+
+    def begin_shared(self, call: Call[Any], progress: Progress) -> SharedStep:
+        """Take one request and the tokens of a call from the rates that others share."""
+        rates = self.shared
+        assert rates is not None
+        tokens = 0.0 if progress.reserved_tokens else rates.estimate(call.body)
+        progress.reserved_tokens += tokens
+        return self._locked(lambda: rates.begin(tokens, self._clock()))
+
+    def go_on_shared(self, question: Question, answer: Any) -> SharedStep:
+        """Take in what a question brought."""
+        rates, now_s = self.shared, self._clock()
+        assert rates is not None
+        if isinstance(answer, Unreachable):
+            return self._locked(lambda: rates.failed(question, answer, now_s))
+        return self._locked(lambda: rates.answered(question, answer, now_s))
+
+    def unshared(self, call: Call[Any], progress: Progress) -> ArrieroError:
+        """Give the error of a call that must not go on without the rates that others share."""
+        assert self.shared is not None
+        return self._refused(
+            call,
+            progress,
+            f"the shared rate limits cannot be reached ({self.shared.trouble}), and"
+            " RedisRates.on_failure is 'closed'",
+        )
 
     def ask_circuit(self, call: Call[Any], progress: Progress, host: str) -> None:
         """Let a try through to the host.
@@ -364,6 +411,7 @@ class Governor:
                 self.witnesses,
                 self._queue,
                 self._circuits.states() if self._circuits is not None else {},
+                self.shared.errors if self.shared is not None else 0,
                 self.answers.statistics() if self.answers is not None else CacheStatistics(),
             )
         )

@@ -114,6 +114,8 @@ class Statistics:
     breakers: Mapping[Key, State]
     """By host and model; those that have seen a call."""
     observer_errors: int
+    rate_errors: int
+    """How often rates that others share could not be asked for."""
     cache: CacheStatistics
     spent_s: Spread
     """Seconds of the calls that went well, from beginning to end, waits included."""
@@ -168,6 +170,7 @@ def snapshot(
     witnesses: Witnesses,
     queue: Queue | None,
     breakers: Mapping[Key, State],
+    rate_errors: int,
     cache: CacheStatistics,
 ) -> Statistics:
     """Give what the counters show at this moment."""
@@ -189,6 +192,7 @@ def snapshot(
         prompt_tokens=counts.prompt_tokens,
         answer_tokens=counts.answer_tokens,
         breakers=breakers,
+        rate_errors=rate_errors,
         cache=cache,
         observer_errors=witnesses.errors,
         spent_s=counts.spent_s.spread(),

@@ -7,7 +7,7 @@ import platform
 import random
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
@@ -21,9 +21,11 @@ from arriero._core.journal import Journal
 from arriero._core.ndjson import DEFAULT_MAX_LINE_BYTES
 from arriero._core.operations import Headers, Provide, Target
 from arriero._core.policy.cleartext import Cleartext, complaint, is_readable, is_secret
+from arriero._core.policy.shared_rate import SharedRates
 from arriero._core.proxy import proxy_for
 from arriero._drive.guarding import guard_of
 from arriero._drive.identities import Identity, identity_of, is_httpx_auth
+from arriero._drive.outside import Outside, shared_by
 from arriero._drive.stores import store_of
 from arriero._transport.fork import forget_after_fork
 from arriero._transport.interface import TransportSettings
@@ -73,6 +75,8 @@ class Setup:
     api_key: ApiKey = field(repr=False)
     httpx_options: Mapping[str, Any] | None = field(repr=False)
     """Arguments for an httpx client to be made; None uses the default transport."""
+    outside: Outside
+    """What is kept outside this process, to be closed with the client."""
 
 
 def setup(
@@ -116,7 +120,10 @@ def setup(
     own_headers = _headers(headers, arguments.pop("cookies", None))
     needs_httpx = _needs_httpx(arguments, auth, proxy)
     identity = identity_of(auth, base, api_key)
-    answers = None if cache is None else Answers(cache, store_of(cache, is_async), threading.Lock)
+    outside = Outside(is_async=is_async)
+    answers = None
+    if cache is not None:
+        answers = Answers(cache, store_of(cache, outside), threading.Lock)
     target = Target(
         base=base,
         headers=own_headers,
@@ -137,6 +144,7 @@ def setup(
             _observers(observers, telemetry, log),
             answers,
             audit,
+            shared_by(limits, outside),
         ),
         provide=_provider(auto_pull),
     )
@@ -159,7 +167,7 @@ def setup(
         egress, auth=auth, base=base, proxy=chosen, httpx_options=httpx_options, environ=environ
     )
     target = dataclasses.replace(target, egress=guard)
-    return Setup(target, settings, identity.sources, key, httpx_options)
+    return Setup(target, settings, identity.sources, key, httpx_options, outside)
 
 
 def _provider(auto_pull: bool | Iterable[str]) -> Provide | None:
@@ -177,6 +185,7 @@ def _governor(
     observers: Sequence[Observer],
     answers: Answers | None,
     audit: Journal | None,
+    shared: Callable[[], SharedRates] | None,
 ) -> Governor:
     governor = Governor(
         retry=retry,
@@ -185,6 +194,7 @@ def _governor(
         observers=observers,
         answers=answers,
         journal=audit,
+        shared=shared,
         clock=time.monotonic,
         random=random.random,
         lock=threading.Lock,

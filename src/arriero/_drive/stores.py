@@ -7,10 +7,11 @@ import time
 
 from arriero._core.answers.memory import MemoryStore
 from arriero._core.answers.state import Store
+from arriero._drive.outside import Outside
 from arriero.settings import Cache
 
 
-def store_of(cache: Cache, is_async: bool) -> Store | None:
+def store_of(cache: Cache, outside: Outside) -> Store | None:
     """Make the store of a client; nothing is opened before its first use."""
     if cache.max_entries == 0:
         return None

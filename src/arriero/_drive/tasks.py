@@ -101,6 +101,8 @@ class AsyncBase(Configured):
     def __del__(self) -> None:
         for transport in list((self._transports or {}).values()):
             transport.discard()
+        if "_setup" in self.__dict__:
+            self._setup.outside.discard()
 
     async def close(self) -> None:
         """Close every connection. Calls made later raise `ClientClosed`.
@@ -115,6 +117,7 @@ class AsyncBase(Configured):
                 await transport.close()
             else:
                 transport.discard()
+        await self._setup.outside.aclose()
         self._target.governor.close()
 
     def _connected(self) -> AsyncTransport:

@@ -78,6 +78,7 @@ class SyncBase(Configured):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
+        self._setup.outside.close()
         self._target.governor.close()
 
     def _connected(self) -> Transport:

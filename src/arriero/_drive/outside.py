@@ -1,0 +1,63 @@
+"""What a client keeps outside its process: the rates and the answers it shares with others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from arriero._core.policy.shared_rate import SCRIPT, Question, SharedRates
+from arriero.settings import Limits
+
+if TYPE_CHECKING:
+    from arriero._drive.redis_link import AsyncRedisLink, RedisLink
+
+
+class Outside:
+    """Links of one client, closed with it.
+
+    Attributes:
+        is_async: True if what is asked of them is awaited.
+    """
+
+    def __init__(self, *, is_async: bool) -> None:
+        self.is_async = is_async
+        self._links: list[RedisLink] = []
+
+    def redis(self, url: str, timeout_s: float) -> RedisLink:
+        """Give a link to a Redis server. Nothing is sent yet."""
+        from arriero._drive.redis_link import AsyncRedisLink, RedisLink
+
+        link = (AsyncRedisLink if self.is_async else RedisLink)(url, timeout_s)
+        self._links.append(link)
+        return link
+
+    def close(self) -> None:
+        """Close every link of a client for threads."""
+        for link in self._links:
+            link.close()
+
+    async def aclose(self) -> None:
+        """Close every link of a client for tasks."""
+        for link in self._links:
+            await cast("AsyncRedisLink", link).aclose()
+
+    def discard(self) -> None:
+        """Drop the links of a client for tasks that nobody closed."""
+        for link in self._links:
+            cast("AsyncRedisLink", link).discard()
+
+
+def shared_by(limits: Limits | None, outside: Outside) -> Callable[[], SharedRates] | None:
+    """Give what makes the rates that a client shares with others; None if it shares none."""
+    if limits is None or limits.shared is None:
+        return None
+    import uuid
+
+    shared = limits.shared
+    link = outside.redis(shared.url, shared.timeout_s)
+
+    def ask(question: Question) -> Any:
+        keys, arguments = question.keys, question.arguments
+        return link.run("EVAL", SCRIPT, len(keys), *keys, *arguments)
+
+    return lambda: SharedRates(limits, shared, uuid.uuid4().hex, ask)
