@@ -176,6 +176,16 @@ def test_without_a_digest_nothing_is_kept() -> None:
     assert (server.sent, server.counts.stores) == (["generate", "generate"], 0)
 
 
+def test_a_model_that_is_not_listed_yet_is_looked_for_again() -> None:
+    """It answered, so the list is old; one that is never listed is not asked for each time."""
+    server = Server()
+    new = generate("new", "hi", options={"seed": 1})
+    server.ask(new)
+    server.ask(new)
+    server.ask(new)
+    assert server.sent == ["tags", "generate", "tags", "generate", "generate"]
+
+
 @pytest.mark.parametrize("name", ["m:cloud", "m:1b-cloud"])
 def test_a_model_that_runs_elsewhere_is_never_kept(name: str) -> None:
     """Its digest says nothing of what answers."""

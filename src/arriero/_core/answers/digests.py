@@ -21,10 +21,11 @@ class Digests:
         known: Another object after every change; equal if nothing was learnt or forgotten.
     """
 
-    __slots__ = ("_ttl_s", "known")
+    __slots__ = ("_doubted", "_ttl_s", "known")
 
     def __init__(self, ttl_s: float) -> None:
         self._ttl_s = ttl_s
+        self._doubted: dict[str, float] = {}
         self.known = _Known({}, float("-inf"))
 
     def of(self, model: str, now_s: float) -> str | None:
@@ -51,9 +52,21 @@ class Digests:
         else:
             self.known.until_s = now_s + self._ttl_s
 
+    def answered(self, model: str, now_s: float) -> None:
+        """Take in that a model answered which was not listed: the list is old.
+
+        Believed once in a while, as some servers do not list all they have.
+        """
+        name, known = _folded(model), self.known
+        if not known.is_list or not name or name in known.digests:
+            return
+        if now_s >= self._doubted.get(name, now_s):
+            self._doubted[name] = now_s + self._ttl_s
+            self.forget()
+
     def failed(self, now_s: float) -> None:
         """Take in that the list could not be had."""
-        self.known = _Known({}, now_s + PAUSE_S)
+        self.known = _Known({}, now_s + PAUSE_S, is_list=False)
 
     def forget(self) -> None:
         """Take in that models change."""
@@ -61,9 +74,10 @@ class Digests:
 
 
 class _Known:
-    __slots__ = ("digests", "until_s")
+    __slots__ = ("digests", "is_list", "until_s")
 
-    def __init__(self, digests: Mapping[str, str], until_s: float) -> None:
+    def __init__(self, digests: Mapping[str, str], until_s: float, *, is_list: bool = True) -> None:
+        self.is_list = is_list
         self.digests = digests
         self.until_s = until_s
 

@@ -8,8 +8,7 @@ sent them so.
 
 from __future__ import annotations
 
-import array
-import sys
+import struct
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
@@ -94,23 +93,26 @@ def kept(made: object, body: bytes) -> bytes:
 
 
 def _with_vectors(kind: Kind, made: Record, name: str, vectors: list[list[float]]) -> bytes:
-    numbers = array.array("d")
-    for vector in vectors:
-        numbers.extend(vector)
-    if any(len(vector) != len(vectors[0]) for vector in vectors):
+    width = len(vectors[0])
+    if any(len(vector) != width for vector in vectors):
         return _WRITE(Kept("json", msgspec.json.encode(to_wire(made))))
     rest = made.model_copy(update={name: []})
-    return _written(kind, rest, 8 * len(vectors[0]), _little(numbers).tobytes())
+    row = struct.Struct(f"<{width}d")
+    return _written(kind, rest, row.size, b"".join([row.pack(*vector) for vector in vectors]))
 
 
 def _written(kind: Kind, rest: Record, width: int, vectors: bytes) -> bytes:
     return _WRITE(Kept(kind, msgspec.json.encode(to_wire(rest)), width, vectors))
 
 
-def _little(numbers: array.array[float]) -> array.array[float]:
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
+_DAMAGED = (
+    ArrieroError,
+    msgspec.DecodeError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    struct.error,
+)
 
 
 def answer_of(call: Call[Any], data: bytes) -> Any | None:
@@ -127,7 +129,7 @@ def answer_of(call: Call[Any], data: bytes) -> Any | None:
             made = _READERS[found.kind](found, msgspec.json.decode(found.body))
     except ParseError:
         raise
-    except (ArrieroError, msgspec.DecodeError, ValueError, TypeError, AttributeError):
+    except _DAMAGED:
         return None
     if isinstance(made, InferenceResponse | EmbedResponse) and made.model is not None:
         made.model = call.model  # it may have been kept under another name of the same model
@@ -154,10 +156,8 @@ def _encoded_of(found: Kept, rest: Any) -> EncodedVectors:
 
 
 def _rows(found: Kept) -> list[list[float]]:
-    numbers = array.array("d")
-    numbers.frombytes(found.vectors)
-    values, width = _little(numbers).tolist(), found.width // 8
-    return [values[start : start + width] for start in range(0, len(values), width)]
+    row = struct.Struct(f"<{found.width // 8}d")
+    return [list(vector) for vector in row.iter_unpack(found.vectors)]
 
 
 _READERS = {"embed": _embed_of, "embeddings": _embeddings_of, "encoded": _encoded_of}

@@ -23,8 +23,11 @@ class Store(Protocol):
         errors: How often it could not be used.
     """
 
-    evictions: int
-    errors: int
+    @property
+    def evictions(self) -> int: ...
+
+    @property
+    def errors(self) -> int: ...
 
     def get(self, key: str) -> bytes | Awaitable[bytes | None] | None:
         """Give what is kept under a key; None if nothing is."""

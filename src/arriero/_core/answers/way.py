@@ -66,6 +66,8 @@ def answered(call: Call[Any], target: Target, progress: Progress, ask: Ask) -> O
         made = yield from ask(call, target, progress)
     # A model that changed meanwhile may have answered under the old one's digest.
     is_same = answers.digests.known is known
+    if store is not None and not digest:
+        answers.digests.answered(call.model, target.clock())
     if store is not None and digest and is_same and progress.source == "server":
         yield from _keep(call, progress, answers, key, made)
     return made
