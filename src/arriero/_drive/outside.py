@@ -22,6 +22,7 @@ class Outside:
     def __init__(self, *, is_async: bool) -> None:
         self.is_async = is_async
         self._links: list[RedisLink] = []
+        self._endings: list[Callable[[], None]] = []
 
     def redis(self, url: str, timeout_s: float) -> RedisLink:
         """Give a link to a Redis server. Nothing is sent yet."""
@@ -31,20 +32,31 @@ class Outside:
         self._links.append(link)
         return link
 
+    def closing(self, close: Callable[[], None]) -> None:
+        """Have `close` called when the client is closed; it does not wait."""
+        self._endings.append(close)
+
     def close(self) -> None:
-        """Close every link of a client for threads."""
+        """Close everything of a client for threads."""
+        self._end()
         for link in self._links:
             link.close()
 
     async def aclose(self) -> None:
-        """Close every link of a client for tasks."""
+        """Close everything of a client for tasks."""
+        self._end()
         for link in self._links:
             await cast("AsyncRedisLink", link).aclose()
 
     def discard(self) -> None:
-        """Drop the links of a client for tasks that nobody closed."""
+        """Drop what a client for tasks holds that nobody closed."""
+        self._end()
         for link in self._links:
             cast("AsyncRedisLink", link).discard()
+
+    def _end(self) -> None:
+        for close in self._endings:
+            close()
 
 
 def shared_by(limits: Limits | None, outside: Outside) -> Callable[[], SharedRates] | None:
