@@ -41,7 +41,7 @@ for i = 2, #KEYS do
   local held = redis.call('GET', KEYS[i])
   local at = tonumber(held or full)
   if (not held or ARGV[2] == '1') and now + known > at then
-    at = now + known + ARGV[4]
+    at = now + math.max(0, known) + ARGV[4]
   end
   at = math.max(full, math.max(full, at) + settle / per_s) + amount / per_s
   local ttl_s = math.max(0, at - now) + 2 * burst_s + 1
@@ -78,8 +78,11 @@ class _Meter:
         self.at_s = float("-inf")
 
     def take(self, amount: float, share: float, now_s: float) -> float:
-        """Take an amount at a share of the rate; give the seconds to wait."""
-        self.at_s = max(self.at_s, now_s - self.burst_s) + amount / (self.per_s * share)
+        """Take an amount at a share of the rate; give the seconds to wait.
+
+        Nothing that was saved is spent: others may have, and this client would not know.
+        """
+        self.at_s = max(self.at_s, now_s) + amount / (self.per_s * share)
         return max(0.0, self.at_s - now_s)
 
     def ahead(self, now_s: float) -> float:
@@ -220,7 +223,8 @@ class SharedRates(Rates):
         *,
         is_again: bool = False,
     ) -> Question:
-        others_s = (1 - 1 / self._clients) * RETRY_S
+        # They ask again after RETRY_S and, if they are busy, the length of a call.
+        others_s = (1 - 1 / self._clients) * 2 * RETRY_S
         arguments = [self._id, str(int(self._is_unsure)), repr(CLIENTS_S), repr(others_s)]
         for meter, amount, settle in zip(self._meters, amounts, settled, strict=True):
             numbers = (meter.per_s, meter.burst_s, amount, settle, meter.ahead(now_s))
