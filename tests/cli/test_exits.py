@@ -12,6 +12,7 @@ import pytest
 
 from arriero import errors
 from arriero.cli.exits import MEANINGS, ExitCode, exit_code_of
+from arriero.testing import ScriptedServer
 
 from .peer import Peer
 
@@ -79,11 +80,14 @@ def test_an_error_is_json_for_programs(
     }
 
 
-@pytest.mark.parametrize(
+SIGNALS = pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)],
     ids=["SIGINT", "SIGTERM"],
 )
+
+
+@SIGNALS
 def test_a_signal_ends_a_pull_and_its_connection(
     peer: Peer, number: signal.Signals, code: ExitCode
 ) -> None:
@@ -98,6 +102,36 @@ def test_a_signal_ends_a_pull_and_its_connection(
     assert told[1] == "pulling 0123456789ab: 10 B of 1.0 kB (1%)\n"
     assert (process.returncode, err) == (code, "")
     assert peer.gone.wait(10)
+
+
+@SIGNALS
+@pytest.mark.parametrize("words", [["run", "m", "hi"], ["chat", "m"]], ids=["run", "chat"])
+def test_a_signal_ends_an_answer_in_a_pipe(
+    words: list[str], number: signal.Signals, code: ExitCode
+) -> None:
+    """What had arrived was written, the next question is not asked, and there is no traceback."""
+    with (
+        ScriptedServer() as scripted,
+        subprocess.Popen(
+            [sys.executable, "-m", "arriero", *words, "--host", scripted.url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        scripted.on().reply(["word\n"] * 1000, token_s=0.02)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("one\ntwo\n")
+        process.stdin.close()
+        assert process.stdout.readline() == "word\n"
+        process.send_signal(number)
+        process.stdin = None
+        out, err = process.communicate(timeout=20)
+        asked = [one for one in scripted.requests if one.path == "/api/chat"]
+    assert (process.returncode, err, len(asked)) == (code, "", 1)
+    assert out.replace("word", "").strip() == ""
 
 
 def test_a_reader_that_goes_away_is_no_traceback(peer: Peer) -> None:

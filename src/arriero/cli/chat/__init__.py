@@ -77,7 +77,7 @@ def _talk(desk: Desk, reader: Reader, *, is_plain: bool, survives: bool) -> None
         desk: What is talked with.
         reader: Where questions come from.
         is_plain: True shows Markdown as it is written.
-        survives: True tells errors and goes on; False ends with the first.
+        survives: True tells errors and goes on; False ends with the first, and at Ctrl-C.
     """
     from arriero.cli.exits import tell
     from arriero.errors import ArrieroError
@@ -86,31 +86,38 @@ def _talk(desk: Desk, reader: Reader, *, is_plain: bool, survives: bool) -> None
         try:
             text = reader.read()
         except KeyboardInterrupt:
+            if not survives:
+                raise
             desk.out.remark("Ctrl-D or /bye ends.")
             continue
         if text is None:
             return
         try:
-            _do(desk, text, is_plain=is_plain)
+            is_done = _do(desk, text, is_plain=is_plain)
         except ArrieroError as error:
             if not survives:
                 raise
             tell(error)
+            continue
+        if not is_done:
+            if not survives:
+                raise KeyboardInterrupt
+            desk.out.remark("(stopped)")
 
 
-def _do(desk: Desk, text: str, *, is_plain: bool) -> None:
-    """Do what one line asks for."""
+def _do(desk: Desk, text: str, *, is_plain: bool) -> bool:
+    """Do what one line asks for; False if Ctrl-C ended it."""
     from arriero.cli.chat.answer import answer
     from arriero.cli.chat.pictures import pictures_in
     from arriero.cli.chat.slash import is_command, obey
     from arriero.cli.chat.statistics import statistics_of
 
     if not text:
-        return
+        return True
     if is_command(text):
         obey(desk, text)
         if not desk.asks_again:
-            return
+            return True
         desk.asks_again = False
     else:
         question, pictures = pictures_in(text)
@@ -119,8 +126,9 @@ def _do(desk: Desk, text: str, *, is_plain: bool) -> None:
         desk.conversation.ask(question, pictures)
     whole = answer(desk.out, desk.client, desk.conversation, is_plain=is_plain)
     if whole is None:
-        desk.out.remark("(stopped)")
-    elif desk.out.as_json:
+        return False
+    if desk.out.as_json:
         desk.out.line(whole.model_dump(mode="json", exclude_none=True))
     elif desk.shows_statistics:
         desk.out.remark(statistics_of(whole))
+    return True
