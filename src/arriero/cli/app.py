@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from arriero import __version__
 from arriero.cli.audit import audit
+from arriero.cli.bench import bench
 from arriero.cli.chat import chat
 from arriero.cli.demo import demo
 from arriero.cli.doctor import doctor
@@ -40,6 +41,7 @@ app = typer.Typer(
 command(app)(chat)
 command(app)(run)
 command(app)(embed)
+command(app)(bench)
 command(app)(ps)
 command(app)(stop)
 command(app)(doctor)

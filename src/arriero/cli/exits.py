@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
 from enum import IntEnum
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -142,15 +142,51 @@ def _forget_stdout() -> None:
 @contextmanager
 def termination_unwinds() -> Generator[None]:
     """Let SIGTERM end the command as an exception does: cursor shown, sockets closed."""
-    if threading.current_thread() is not threading.main_thread():
+    with _at_termination(_terminate):
         yield
-        return
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
     raise SystemExit(ExitCode.TERMINATED)
+
+
+def run_async(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine; SIGTERM cancels it, as Ctrl-C does, before it ends the command.
+
+    An exception that a signal raises in the middle of an event loop hits any task there is.
+    """
+    import asyncio
+
+    is_terminated = False
+
+    async def cancellable() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def cancel(number: int, frame: object) -> None:
+            nonlocal is_terminated
+            is_terminated = True
+            loop.call_soon_threadsafe(task.cancel)
+
+        with _at_termination(cancel):
+            await coroutine
+
+    try:
+        asyncio.run(cancellable())
+    except asyncio.CancelledError:
+        if is_terminated:
+            raise SystemExit(ExitCode.TERMINATED) from None
+        raise
+
+
+@contextmanager
+def _at_termination(handle: Callable[[int, Any], None]) -> Generator[None]:
+    """Have SIGTERM do something else; only the main thread may say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
