@@ -26,6 +26,7 @@ HEAD = """\
 # The command line
 
 Installed by `pip install 'arriero[cli,server]'`; `python -m arriero` is the same.
+[A tour](cli-tour.md) shows it at work.
 
 Results go to stdout, progress and remarks to stderr. `--json` writes what the server said, for
 programs; lists are one document, progress is a line for each step. `--quiet` writes the result
