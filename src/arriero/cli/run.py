@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from arriero.cli.asking import Effort, Images, KeepAlive, Options, System, Think
+from arriero.cli.flow import Flow
 from arriero.cli.inputs import piped_text, schema_of
 from arriero.cli.names import ModelName
 from arriero.cli.pairs import options_of, value_of
@@ -109,8 +110,8 @@ class _Teller:
 
     def __init__(self, out: Output) -> None:
         self._out = out
+        self._flow = Flow(out)
         self._is_reasoning = False
-        self._last = ""
 
     def take(self, part: Any) -> None:
         """Write one part, of chat or of generate."""
@@ -123,16 +124,15 @@ class _Teller:
         text = said.get("content") or said.get("response")
         if text:
             self._end_reasoning()
-            self._out.piece(text)
-            self._last = text
+            self._flow.feed(text)
 
     def end(self, answer: Any) -> None:
         """Write what is left, and a remark if the answer was cut off."""
         self._end_reasoning()
         if self._out.as_json:
             self._out.document(answer.model_dump(mode="json", exclude_none=True))
-        elif not self._last.endswith("\n"):
-            self._out.text("")
+        else:
+            self._flow.end()
         if answer.done_reason == "length":
             self._out.remark("The answer was cut off: it reached num_predict or the context.")
 

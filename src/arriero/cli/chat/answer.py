@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
+from arriero.cli.flow import Flow
 from arriero.cli.printable import printable
 
 if TYPE_CHECKING:
@@ -28,20 +29,17 @@ class PlainView:
     """The text as it is, with a line end behind it."""
 
     def __init__(self, out: Output) -> None:
-        self._out = out
-        self._last = ""
+        self._flow = Flow(out)
 
     def __enter__(self) -> PlainView:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._last and not self._last.endswith("\n"):
-            self._out.piece("\n")
+        self._flow.end()
 
     def feed(self, text: str) -> None:
         """Write it."""
-        self._last = text
-        self._out.piece(text)
+        self._flow.feed(text)
 
 
 def answer(
