@@ -74,7 +74,7 @@ class Output:
     def remark(self, text: str) -> None:
         """Tell people something that is no result, unless they want quiet or JSON."""
         if not self.quiet and not self.as_json:
-            self.errors.print(printable(text), soft_wrap=True)
+            self.errors.print(printable(text), soft_wrap=not self.errors.is_terminal)
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write rows under a head: fitted to a terminal, or whole in a pipe."""
@@ -84,8 +84,26 @@ class Output:
         else:
             self._write("\n".join(_columns([list(head), *clean])))
 
-    def _rich_table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    def pairs(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Write names and what they mean; on a terminal the meanings wrap in their column."""
+        if not self.is_terminal:
+            self._write("\n".join(_columns(rows)))
+            return
         from rich.table import Table
+
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        for name, meaning in rows:
+            grid.add_row(printable(name), printable(meaning))
+        self.console.print(grid)
+
+    def _rich_table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write what fits: columns are left out from the right before one would be cut."""
+        from rich.table import Table
+
+        widths = _widths([head, *rows])
+        while len(widths) > 1 and sum(widths) + 2 * len(widths) - 2 > self.console.width:
+            widths.pop()
+        head, rows = head[: len(widths)], [row[: len(widths)] for row in rows]
 
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         table.add_column(head[0], no_wrap=True, overflow="fold")  # a name is for copying
@@ -105,10 +123,17 @@ def _json(value: object, indent: int | None = None) -> str:
     return json.dumps(value, indent=indent, ensure_ascii=not is_utf8)
 
 
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Give the width of each column, in cells of a terminal."""
+    from rich.cells import cell_len
+
+    return [max(cell_len(cell) for cell in column) for column in zip(*rows, strict=True)]
+
+
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     from rich.cells import cell_len
 
-    widths = [max(cell_len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    widths = _widths(rows)
     return [
         "  ".join(
             cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)

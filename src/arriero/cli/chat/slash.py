@@ -136,15 +136,14 @@ def _bye(desk: Desk, rest: str) -> None:
 
 
 def _help(desk: Desk, rest: str) -> None:
-    width = max(len(one.words) for one in SLASHES) + 2
-    lines = [f"{one.words:<{width}}{one.help}" for one in SLASHES]
-    desk.out.text("\n".join([*lines, *_KEYS]))
+    desk.out.pairs([*((one.words, one.help) for one in SLASHES), ("", ""), *_KEYS])
 
 
 _KEYS = (
-    "",
-    'Several lines: Alt-Enter for a new one, or """ before and after.',
-    "A picture: write its path in the question. Ctrl-C stops an answer, Ctrl-D ends.",
+    ("Alt-Enter", 'a new line; or write """ before and after several'),
+    ("a picture", "write its path in the question"),
+    ("Ctrl-C", "stops an answer"),
+    ("Ctrl-D", "ends"),
 )
 
 SLASHES = (
