@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -97,3 +98,26 @@ def test_help_and_wrong_usage_load_nothing_heavy(words: list[str]) -> None:
     assert "arriero.cli.app" in loaded
     heavy = {"aiohttp", "asyncio", "msgspec", "numpy", "prompt_toolkit", "rich", "urllib3"}
     assert loaded & {*heavy, "uvicorn", "xllamacpp", "arriero.server"} == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("arriero be", {"bench"}),
+        ("arriero models sh", {"show"}),
+        ("arriero bench --warm", {"--warm-up"}),
+        ("arriero chat mini-e", {"mini-embed", "mini-embed:latest"}),
+        ("arriero models show mini-e", {"mini-embed", "mini-embed:latest"}),
+    ],
+)
+def test_the_shell_completes(server: str, words: str, found: set[str]) -> None:
+    """Commands, options, and the names of the server's models."""
+    parts = words.split()
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(len(parts) - 1), "OLLAMA_HOST": server}
+    done = subprocess.run(
+        [sys.executable, "-c", "import arriero.cli; arriero.cli.main()"],
+        env={**os.environ, **asked, "_ARRIERO_COMPLETE": "complete_bash"},
+        capture_output=True,
+        text=True,
+    )
+    assert (set(done.stdout.split()), done.stderr) == (found, "")

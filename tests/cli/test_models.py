@@ -7,11 +7,14 @@ from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
+import pytest
+
 from arriero import Client
 from arriero.cli.models.group import models
 from arriero.cli.session import Session, command
 
 from .peer import Peer
+from .terminal import Terminal
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -161,3 +164,16 @@ def test_a_group_takes_commands_from_elsewhere() -> None:
     look(Session("direct"), "y")
     assert seen == [("h", 3.0, True, "x", 2), ("direct", None, False, "y", 2)]
     assert models.registered_commands
+
+
+@pytest.mark.parametrize(
+    ("columns", "head"),
+    [(80, "NAME SIZE MODIFIED DIGEST"), (50, "NAME SIZE MODIFIED"), (12, "NAME")],
+)
+def test_a_table_leaves_out_what_a_window_has_no_room_for(
+    server: str, columns: int, head: str
+) -> None:
+    """Half a digest is no digest: whole columns go, from the right."""
+    with Terminal(["models", "list"], {"OLLAMA_HOST": server}, columns=columns) as terminal:
+        assert terminal.ended() == 0
+        assert terminal.text.splitlines()[0].split() == head.split()

@@ -27,4 +27,5 @@ def _rate(what: str, tokens: int | None, duration_ns: int | None) -> str:
 
 
 def _seconds(what: str, duration_ns: int | None) -> str:
-    return f"{what} {duration_ns / 1e9:.2f} s" if duration_ns else ""
+    """Give seconds; a model that is loaded already took none worth a word."""
+    return f"{what} {duration_ns / 1e9:.2f} s" if duration_ns and duration_ns >= 5e6 else ""
