@@ -260,6 +260,16 @@ def test_the_rate_is_kept_between_calls() -> None:
     assert isinstance(op.send(None), Send)
 
 
+def test_a_turn_that_is_not_used_goes_to_the_next() -> None:
+    """A call that is cancelled while it waits for its time has taken none."""
+    knows = target(limits=Limits(requests_per_s=1))
+    next(whole(ASK, knows))
+    for _ in range(3):
+        op = whole(ASK, knows)
+        assert next(op) == Sleep(1.0)
+        op.close()
+
+
 def test_a_rate_that_would_break_the_deadline_refuses_at_once() -> None:
     """And takes nothing from those who come after."""
     knows = target(limits=Limits(requests_per_s=1), timeouts=Timeouts(total_s=0.5))

@@ -158,7 +158,9 @@ def _paced(call: Call[Any], target: Target, progress: Progress) -> Operation[Non
         return
     wait_s = governor.pace(call, progress, progress.total_until())
     if wait_s > 0:
+        progress.is_pacing = True  # whoever is cancelled here gives the turn back
         yield Sleep(wait_s)
+        progress.is_pacing = False
         progress.paced_s += wait_s
 
 

@@ -394,6 +394,8 @@ class Governor:
     def _settle(self, call: Call[Any], progress: Progress, last: Any, now_s: float) -> list[Permit]:
         self._counts.add(progress, last, now_s)
         self._settle_circuit(progress, progress.error, now_s)
+        if self._rates is not None and progress.is_pacing:
+            self._rates.give_back(1.0, 0.0)
         if self._rates is not None and progress.reserved_tokens:
             sent = call.body if progress.attempts else None
             self._rates.settle(progress.reserved_tokens, sent, last)

@@ -129,6 +129,8 @@ class Progress(msgspec.Struct):
     reserved_tokens: float = 0.0
     queued_s: float = 0.0
     paced_s: float = 0.0
+    is_pacing: bool = False
+    """True while a turn under this client's own rates is waited for."""
     first_record_s: float | None = None
     records: int = 0
     resumed_at: tuple[int, ...] = ()

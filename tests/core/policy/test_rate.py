@@ -67,6 +67,7 @@ def test_tokens_are_reserved_by_estimate_and_settled_by_fact() -> None:
     body = {"model": "m", "prompt": "x" * 39}
     assert rates.estimate(body) == 10 + 256
     assert rates.estimate({**body, "options": {"num_predict": 5}}) == 15
+    assert rates.estimate({"model": "m", "input": "x" * 39}) == 10
 
     assert rates.take(600.0, 0.0) == 0.0  # a minute's worth
     assert rates.take(100.0, 0.0) == 10.0

@@ -70,6 +70,8 @@ class Rates:
         """Give the tokens that a call will take, prompt and answer."""
         if body is None or not self.counts_tokens:
             return 0.0
+        if "input" in body:
+            return prompt_tokens(body)  # an embedding writes nothing
         most = most_answer_tokens(body)
         return prompt_tokens(body) + (self._answer_tokens if most is None else most)
 
