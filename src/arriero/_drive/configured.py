@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from os import PathLike
+from typing import Any, ClassVar, Self
 
 from arriero._core.api.explained import explained
 from arriero._core.events import Observer
@@ -178,6 +179,30 @@ class Configured:
     def statistics(self) -> Statistics:
         """Give what the client has done so far, and what it is doing, as one snapshot."""
         return self._target.governor.statistics()
+
+    @classmethod
+    def from_config(
+        cls,
+        path: str | PathLike[str] | None = None,
+        *,
+        profile: str | None = None,
+        **arguments: Any,
+    ) -> Self:
+        """Make a client of what a file says, with the environment over it.
+
+        Args:
+            path: The file; None takes `ARRIERO_CONFIG`, else the nearest ``arriero.toml``, or
+                ``pyproject.toml`` with ``[tool.arriero]``, from the current directory upward.
+            profile: Table of the file, put over ``[default]``; None takes `ARRIERO_PROFILE`.
+            **arguments: As the client's own; they win over the file, each as a whole.
+
+        Raises:
+            RequestError: no file or profile, an unknown name, a wrong value, or a secret
+                in the file.
+        """
+        from arriero._config.reading import configured
+
+        return cls(**{**configured(path, profile, os.environ), **arguments})
 
     def explain(self, call: str, **arguments: Any) -> EgressDecision:
         """Say whether the egress policy would let a call be sent, and why. Nothing is sent.

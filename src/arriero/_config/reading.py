@@ -1,0 +1,126 @@
+"""Find the file, choose the profile, put the environment over it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from arriero._config.sections import AUTH, PLAIN, SECTIONS, Place, arguments_of
+from arriero._config.values import from_text, hints_of, is_secret, is_settable, nearest
+from arriero.errors import RequestError
+
+DEFAULT = "default"
+FILE = "arriero.toml"
+_PROJECT = "pyproject.toml"
+_PREFIX = "ARRIERO_"
+_RESERVED = ("CONFIG", "PROFILE", "JOURNAL")
+
+
+def configured(
+    path: str | os.PathLike[str] | None, profile: str | None, environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """Give the arguments of a client that a file and the environment stand for.
+
+    Raises:
+        RequestError: there is no file or profile, or it cannot be used; the text says where.
+    """
+    named = path if path is not None else environ.get("ARRIERO_CONFIG") or None
+    found = Path(named) if named is not None else _found()
+    tables = _tables(found)
+    chosen = profile or environ.get("ARRIERO_PROFILE") or DEFAULT
+    if chosen not in tables and chosen != DEFAULT:
+        raise RequestError(f"{found}: there is no profile {chosen!r}{nearest(chosen, tables)}")
+    for name in tables:
+        if name in (*SECTIONS, *PLAIN, "auth"):
+            raise RequestError(f"{found}: {name}: belongs to a profile: write [{DEFAULT}.{name}]")
+        if not isinstance(tables[name], Mapping):
+            raise RequestError(f"{found}: {name}: a profile is a table: write [{name}]")
+    merged = _merged(tables.get(DEFAULT, {}), tables.get(chosen, {}))
+    place = Place(str(found), str(found.resolve().parent), environ)
+    overrides = _overrides(environ)
+    if overrides:
+        place = dataclasses.replace(place, file=f"{found} with the environment over it")
+    return arguments_of(_merged(merged, overrides), chosen, place)
+
+
+def _found() -> Path:
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / FILE).is_file():
+            return folder / FILE
+        project = folder / _PROJECT
+        if project.is_file() and "arriero" in _read(project).get("tool", {}):
+            return project
+    raise RequestError(
+        f"no {FILE} and no [tool.arriero] in a {_PROJECT}, from {os.getcwd()} upward: name one by"
+        " from_config(path) or ARRIERO_CONFIG"
+    )
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    read = _read(path)
+    if path.name == _PROJECT:
+        read = read.get("tool", {}).get("arriero", {})
+    return read
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
+        raise RequestError(f"{path}: no TOML: {cause}") from cause
+    except OSError as cause:
+        raise RequestError(f"{path}: cannot be read: {cause.strerror}") from cause
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Put `over` over `under`: sections field by field, all else as a whole."""
+    made = {**under, **over}
+    for name in SECTIONS:
+        if isinstance(under.get(name), Mapping) and isinstance(over.get(name), Mapping):
+            made[name] = {**under[name], **over[name]}
+    return made
+
+
+def _overrides(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Give what ``ARRIERO_<SECTION>_<FIELD>`` variables say, as tables.
+
+    Raises:
+        RequestError: one is nearly the name of a setting. Others belong to somebody else.
+    """
+    known = {name: (path, hint) for name, path, hint in _variables()}
+    made: dict[str, Any] = {}
+    for variable, text in environ.items():
+        name = variable.removeprefix(_PREFIX)
+        if name == variable or name in _RESERVED:
+            continue
+        if name not in known:
+            hint = nearest(name, known, 0.75)
+            if hint:
+                raise RequestError(f"{variable}: there is no such setting{hint}")
+            continue
+        (section, field), kind = known[name]
+        table = made.setdefault(section, {}) if section else made
+        table[field] = text if text == "none" else from_text(text, kind)
+    return made
+
+
+def _variables() -> Iterator[tuple[str, tuple[str, str], Any]]:
+    for name, hint in PLAIN.items():
+        yield name.upper(), ("", name), hint
+    for name in AUTH:
+        if name != "oauth2":
+            yield f"AUTH_{name.upper()}", ("auth", name), str
+    for section, kind in SECTIONS.items():
+        hints = hints_of(kind)
+        for field in dataclasses.fields(kind):
+            hint = hints[field.name]
+            names = [field.name] if is_settable(hint) else []
+            if is_secret(field, hint):
+                names, hint = [f"{field.name}_env", f"{field.name}_file"], str
+            for name in names:
+                yield f"{section}_{name}".upper(), (section, name), hint

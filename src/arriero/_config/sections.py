@@ -1,0 +1,198 @@
+"""From the tables of a profile to the arguments of a client.
+
+A class of settings becomes a section by one line in `SECTIONS`; its fields, their types and
+which of them are secrets come from its annotations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, cast
+
+from arriero._config.values import (
+    Unfit,
+    converted,
+    hints_of,
+    is_secret,
+    is_settable,
+    nearest,
+    parts_of,
+    secret_from,
+    shown,
+)
+from arriero.egress import Egress
+from arriero.errors import RequestError
+from arriero.identity import OAuth2ClientCredentials, TokenFile
+from arriero.settings import Breaker, Cache, Limits, Pool, Retry, Timeouts, Tls
+
+SECTIONS: Mapping[str, type] = {
+    "timeouts": Timeouts,
+    "retry": Retry,
+    "limits": Limits,
+    "breaker": Breaker,
+    "tls": Tls,
+    "pool": Pool,
+    "egress": Egress,
+    "cache": Cache,
+}
+"""Arguments of a client that are a class of settings."""
+
+PLAIN: Mapping[str, Any] = {
+    "host": str,
+    "headers": Mapping[str, str],
+    "proxy": str,
+    "follow_redirects": bool,
+    "max_line_bytes": int,
+    "trust_env": bool,
+    "cleartext_credentials": Literal["warn", "error", "allow"],
+}
+"""Arguments of a client that are one value, with their types."""
+
+AUTH = ("token_env", "token_file", "user", "password_env", "password_file", "oauth2")
+_SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie", "x-api-key", "api-key")
+
+Table = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Where settings were found, for errors and for relative paths."""
+
+    file: str
+    folder: str
+    environ: Mapping[str, str] = dataclasses.field(repr=False)
+
+    def error(self, path: str, text: str) -> RequestError:
+        """Make the error of a setting."""
+        return RequestError(f"{self.file}: {path}: {text}")
+
+
+def arguments_of(profile: Table, path: str, place: Place) -> dict[str, Any]:
+    """Give the arguments of a client that a profile stands for.
+
+    Raises:
+        RequestError: a name is unknown, a value of the wrong type, or a secret is written out.
+    """
+    made: dict[str, Any] = {}
+    known = [*SECTIONS, *PLAIN, "auth"]
+    for name, value in profile.items():
+        where = f"{path}.{name}"
+        if name not in known:
+            raise place.error(where, f"there is no such setting{nearest(name, known)}")
+        if name in PLAIN:
+            made[name] = _plain(name, value, where, place)
+            continue
+        if not isinstance(value, Mapping):
+            raise place.error(where, f"takes a table: write [{where}]")
+        table = cast("Table", value)
+        if name == "auth":
+            made[name] = _auth(table, where, place)
+        else:
+            made[name] = settings_of(SECTIONS[name], table, where, place)
+    return made
+
+
+def _plain(name: str, value: object, where: str, place: Place) -> Any:
+    made = _converted(value, PLAIN[name], where, place)
+    if name in ("host", "proxy") and "@" in made:
+        raise place.error(where, "holds a user and a password: write [auth] user, password_env")
+    for header in made if name == "headers" else ():
+        if header.lower() in _SECRET_HEADERS:
+            raise place.error(f"{where}.{header}", "is a secret: write [auth] token_env instead")
+    return made
+
+
+def _converted(value: object, hint: Any, where: str, place: Place) -> Any:
+    try:
+        return converted(value, hint, place.folder)
+    except Unfit as cause:
+        raise place.error(where, str(cause)) from cause
+
+
+def settings_of(kind: type, table: Table, path: str, place: Place) -> Any:
+    """Make the settings of a section.
+
+    Raises:
+        RequestError: as `arguments_of`.
+    """
+    hints, made = hints_of(kind), dict[str, Any]()
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    secrets = {name for name in fields if is_secret(fields[name], hints[name])}
+    known = {name for name in fields if name not in secrets and is_settable(hints[name])}
+    known |= {f"{name}_{source}" for name in secrets for source in ("env", "file")}
+    for name, value in table.items():
+        where = f"{path}.{name}"
+        secret = name.rpartition("_")[0]
+        if name in secrets:
+            raise place.error(
+                where, f"is a secret, which no file may hold: write {name}_env or {name}_file"
+            )
+        if name not in known:
+            what = "cannot be set in a file" if name in fields else "there is no such setting"
+            raise place.error(where, what + nearest(name, known))
+        if secret in secrets and name not in fields:
+            made[secret] = _secret(table, secret, path, place)
+        elif value != "none" and dataclasses.is_dataclass(nested := _nested(hints[name])):
+            made[name] = _section(cast("type", nested), value, where, place)
+        else:
+            made[name] = _converted(value, hints[name], where, place)
+    return _built(kind, made, path, place)
+
+
+def _nested(hint: Any) -> Any:
+    return next((part for part in parts_of(hint) if dataclasses.is_dataclass(part)), None)
+
+
+def _section(kind: type, value: object, where: str, place: Place) -> Any:
+    if not isinstance(value, Mapping):
+        raise place.error(where, f"takes {shown(kind)}: write [{where}]")
+    return settings_of(kind, cast("Table", value), where, place)
+
+
+def _built(kind: Callable[..., Any], arguments: dict[str, Any], path: str, place: Place) -> Any:
+    try:
+        return kind(**arguments)
+    except (RequestError, TypeError) as cause:
+        raise place.error(path, str(cause)) from cause
+
+
+def _secret(table: Table, name: str, path: str, place: Place) -> str:
+    variable, file = table.get(f"{name}_env"), table.get(f"{name}_file")
+    if (variable is None) == (file is None):
+        raise place.error(path, f"takes one of {name}_env and {name}_file")
+    if not isinstance(variable or file, str):
+        raise place.error(path, f"{name}_env and {name}_file take a text")
+    from_file = None if file is None else converted(file, _PATH, place.folder)
+    try:
+        return secret_from(variable, from_file, place.environ)
+    except RequestError as cause:
+        raise place.error(
+            f"{path}.{name}_{'env' if from_file is None else 'file'}", str(cause)
+        ) from cause
+
+
+_PATH = hints_of(TokenFile)["path"]
+
+
+def _auth(table: Table, path: str, place: Place) -> Any:
+    for name in table:
+        if name in ("token", "password", "api_key", "secret"):
+            kind = "password" if name == "password" else "token"
+            raise place.error(
+                f"{path}.{name}",
+                f"is a secret, which no file may hold: write {kind}_env or {kind}_file",
+            )
+        if name not in AUTH:
+            raise place.error(f"{path}.{name}", f"there is no such setting{nearest(name, AUTH)}")
+    kinds = [name for name in ("token_env", "token_file", "user", "oauth2") if name in table]
+    if len(kinds) != 1:
+        raise place.error(path, "takes one of token_env, token_file, user and oauth2")
+    if kinds == ["oauth2"]:
+        return _section(OAuth2ClientCredentials, table["oauth2"], f"{path}.oauth2", place)
+    if kinds == ["user"]:
+        user = _converted(table["user"], str, f"{path}.user", place)
+        return user, _secret(table, "password", path, place)
+    if kinds == ["token_file"]:
+        return TokenFile(_converted(table["token_file"], _PATH, f"{path}.token_file", place))
+    return _secret(table, "token", path, place)
