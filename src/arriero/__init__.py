@@ -47,6 +47,7 @@ _PLACES = {
         "CallAdmitted",
         "CallEnded",
         "CallStarted",
+        "ContentJudged",
         "FirstRecord",
         "Instrument",
         "RecordsArrived",
@@ -62,6 +63,7 @@ _PLACES = {
     "arriero._drive.threads": ("BlockingCallWarning", "Stream"),
     "arriero._sync.client": ("Client",),
     "arriero._transport.pins": ("spki_pin",),
+    "arriero.content": ("Content", "ContentAnswer", "ContentRequest", "Refuse"),
     "arriero.egress": ("Egress", "EgressDecision"),
     "arriero.errors": (
         "AccessDenied",
@@ -76,6 +78,7 @@ _PLACES = {
         "ClientClosed",
         "ConnectFailed",
         "ConnectionLost",
+        "ContentRefused",
         "ContextOverflow",
         "CredentialError",
         "DeadlineExceeded",

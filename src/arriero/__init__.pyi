@@ -5,6 +5,7 @@ from arriero._core.events import BreakerChanged as BreakerChanged
 from arriero._core.events import CallAdmitted as CallAdmitted
 from arriero._core.events import CallEnded as CallEnded
 from arriero._core.events import CallStarted as CallStarted
+from arriero._core.events import ContentJudged as ContentJudged
 from arriero._core.events import FirstRecord as FirstRecord
 from arriero._core.events import Instrument as Instrument
 from arriero._core.events import RecordsArrived as RecordsArrived
@@ -22,6 +23,10 @@ from arriero._drive.threads import BlockingCallWarning as BlockingCallWarning
 from arriero._drive.threads import Stream as Stream
 from arriero._sync.client import Client as Client
 from arriero._transport.pins import spki_pin as spki_pin
+from arriero.content import Content as Content
+from arriero.content import ContentAnswer as ContentAnswer
+from arriero.content import ContentRequest as ContentRequest
+from arriero.content import Refuse as Refuse
 from arriero.egress import Egress as Egress
 from arriero.egress import EgressDecision as EgressDecision
 from arriero.errors import AccessDenied as AccessDenied
@@ -36,6 +41,7 @@ from arriero.errors import CircuitOpen as CircuitOpen
 from arriero.errors import ClientClosed as ClientClosed
 from arriero.errors import ConnectFailed as ConnectFailed
 from arriero.errors import ConnectionLost as ConnectionLost
+from arriero.errors import ContentRefused as ContentRefused
 from arriero.errors import ContextOverflow as ContextOverflow
 from arriero.errors import CredentialError as CredentialError
 from arriero.errors import DeadlineExceeded as DeadlineExceeded

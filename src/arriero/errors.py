@@ -10,7 +10,8 @@
     │  ├─ LimitReached                           queue full, or its wait too long
     │  ├─ CircuitOpen                            the host has failed too often lately
     │  ├─ EgressDenied (PermissionError)         data would go where it may not
-    │  └─ AuditFailed                            the call could not be written down
+    │  ├─ AuditFailed                            the call could not be written down
+    │  └─ ContentRefused                         a function of the user's said no
     ├─ TransportError                            no usable answer
     │  ├─ ConnectFailed (ConnectionError)        request not sent: always safe to retry
     │  │  └─ CertificateNotPinned                the server is not one of `Tls.pins`
@@ -170,6 +171,19 @@ class AuditFailed(PolicyError):
     it if this was the record that failed: the answer is kept from the caller, but is in
     `partial`. Make room or mend the permissions; the next call tries again by itself.
     """
+
+
+class ContentRefused(PolicyError):
+    """A function of `arriero.Content` refused the request, or its answer.
+
+    `partial` of a stream is what had been let through; nothing of what was refused is here.
+
+    Attributes:
+        reason: What the function said; or that it failed, and how.
+        stage: ``before``: nothing was sent. ``after``: the answer was refused.
+    """
+
+    stage: Literal["before", "after"] = "before"
 
 
 class TransportError(ArrieroError):

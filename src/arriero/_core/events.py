@@ -79,6 +79,20 @@ class StreamOpened(msgspec.Struct, frozen=True):
     id: int
 
 
+class ContentJudged(msgspec.Struct, frozen=True):
+    """The content policy did not let a request or an answer pass as it was."""
+
+    id: int
+    stage: Literal["before", "after"]
+    verdict: Literal["refused", "redacted", "not judged"]
+    """``not judged``: its function was broken, and it fails open. A stream tells once, however
+    many of its records were redacted."""
+    reason: str
+    body: Mapping[str, Any] | None
+    """The request's JSON as it is sent, if that was redacted. `CallStarted.body` is what the
+    caller gave. Not for logs."""
+
+
 class FirstRecord(msgspec.Struct, frozen=True):
     """The first record of a stream has arrived."""
 
@@ -147,6 +161,7 @@ Event: TypeAlias = (
     | CallAdmitted
     | TryEnded
     | BreakerChanged
+    | ContentJudged
     | StreamOpened
     | FirstRecord
     | RecordsArrived

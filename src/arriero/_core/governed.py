@@ -19,6 +19,7 @@ from arriero._core.clearance import require_allowed
 from arriero._core.digests import looked_up
 from arriero._core.effects import Consult, Operation, Sleep, Wait
 from arriero._core.http import Head
+from arriero._core.judging import judged_answer, judged_request
 from arriero._core.keeping import kept, noted
 from arriero._core.operations import Progress, Target, begun, exchanged, opened
 from arriero._core.policy.retry import Stop
@@ -35,21 +36,23 @@ def whole(call: Call[T], target: Target, policy: CallPolicy | None = None) -> Op
     """Make a call and give its whole answer."""
     progress = begun(call, target, policy)
     target.governor.began(call, progress, target.base.origin)
-    made: Any = None
+    made = shown = None
     try:
+        call = yield from judged_request(call, target, progress)
         made = yield from answered(call, target, progress, _asked)
+        shown = yield from judged_answer(call, target, progress, made)
         progress.outcome = "ok"
     except ArrieroError as error:
         failed(progress, error)
-        target.governor.ended(call, progress, made, lambda: made)
+        target.governor.ended(call, progress, made, lambda: shown)
         yield from noted(call, progress, error)
         raise
     finally:
         # What another call brought was counted with that one.
         last = made if progress.source == "server" else None
-        target.governor.ended(call, progress, last, lambda: made)
-    yield from kept(call, progress, made)
-    return made  # type: ignore[no-any-return]  # what the call's decoder makes
+        target.governor.ended(call, progress, last, lambda: shown)
+    yield from kept(call, progress, shown)
+    return shown  # type: ignore[no-any-return]  # what the call's decoder makes
 
 
 def _asked(call: Call[Any], target: Target, progress: Progress) -> Operation[Any]:
@@ -62,6 +65,7 @@ def streamed(call: Call[Any], target: Target, progress: Progress) -> Operation[H
     target.governor.began(call, progress, target.base.origin)
     is_open = False
     try:
+        call = progress.judged = yield from judged_request(call, target, progress)
         yield from _entered(call, target, progress)
         head = yield from _tried(call, target, progress, opened)
         is_open = True

@@ -30,6 +30,7 @@ from arriero._core.policy.cleartext import Cleartext, complaint, exposes
 from arriero._core.policy.concurrency import Permit
 from arriero._core.replies import error_of_reply
 from arriero._core.secrecy import without_secrets
+from arriero.content import Content
 from arriero.errors import (
     ArrieroError,
     CredentialError,
@@ -97,6 +98,8 @@ class Target:
     max_line_bytes: int = 0
     egress: Guard | None = None
     """Where calls may go; None has no rule."""
+    content: Content | None = None
+    """What judges requests and answers; None lets all pass."""
     governor: Governor = field(kw_only=True, repr=False)
     """The policies of the client, and their state."""
     provide: Provide | None = field(default=None, kw_only=True, repr=False)
@@ -135,6 +138,8 @@ class Progress(msgspec.Struct):
     records: int = 0
     resumed_at: tuple[int, ...] = ()
     trail: list[str] = msgspec.field(default_factory=list[str])
+    judged: Call[Any] | None = None
+    """What a stream is of, after the content policy."""
     outcome: Literal["ok", "failed", "cancelled"] = "cancelled"
     """``cancelled`` until something else is known."""
     error: ArrieroError | None = None
@@ -314,6 +319,11 @@ def prepared(call: Call[Any], progress: Progress) -> Operation[None]:
 
 
 def _content(call: Call[Any]) -> Operation[bytes | FileBody | None]:
+    return encoded((yield from images_loaded(call)))
+
+
+def images_loaded(call: Call[T]) -> Operation[Call[T]]:
+    """Read the images of a call into its body."""
     for slot in call.slots:
         try:
             data = yield LoadImage(slot.source)
@@ -323,6 +333,15 @@ def _content(call: Call[Any]) -> Operation[bytes | FileBody | None]:
             if not data:
                 raise RequestError(_nothing_in(slot.source))
             slot.images[slot.index] = loaded(data)
+    return dataclasses.replace(call, slots=()) if call.slots else call
+
+
+def encoded(call: Call[Any]) -> bytes | FileBody | None:
+    """Give the body of a request.
+
+    Raises:
+        RequestError: an argument is nothing that JSON can say.
+    """
     if call.body is None:
         return call.content
     try:

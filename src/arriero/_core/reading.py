@@ -13,12 +13,14 @@ from arriero._core.effects import Operation
 from arriero._core.failures import described
 from arriero._core.governed import failed, tried_again
 from arriero._core.http import Fault, Head, HttpInfo
+from arriero._core.judging import StreamJudge, is_judged
 from arriero._core.ndjson import NdjsonDecoder
 from arriero._core.operations import Progress, Target, attach_parsed, failure, info
 from arriero.errors import (
     ArrieroError,
     AuditFailed,
     CallCancelled,
+    ContentRefused,
     EgressDenied,
     ParseError,
     StreamFailed,
@@ -50,13 +52,16 @@ class Reading(Generic[R]):
         "_cut",
         "_decoder",
         "_has_records",
+        "_judge",
         "_idle_s",
         "_is_first",
         "_last_s",
         "_progress",
+        "_shown",
         "_tally",
         "_target",
         "_total_until",
+        "_unjudged",
         "ended",
         "failure",
         "http",
@@ -64,6 +69,7 @@ class Reading(Generic[R]):
     )
 
     def __init__(self, call: Call[R], target: Target, progress: Progress, head: Head) -> None:
+        call = progress.judged or call
         assert call.tally is not None
         self._call = call
         self._target = target
@@ -71,6 +77,10 @@ class Reading(Generic[R]):
         self._decoder = self._new_decoder()
         self._tally: Tally[R] = call.tally()
         self._add = self._tally.add
+        has_judge = target.content is not None and target.content.after is not None
+        self._judge = StreamJudge(call, target, progress) if has_judge and is_judged(call) else None
+        self._shown = self._tally if self._judge is None else call.tally()
+        self._unjudged: list[R] = []
         self._clock = target.clock
         self._idle_s = progress.timeouts.idle_s
         self._total_until = progress.total_until()
@@ -133,7 +143,34 @@ class Reading(Generic[R]):
             self._tell_gap(len(records), self._last_s)
         self._progress.records += len(records)
         self._add(records)
-        self.ready.extend(records)
+        if self._judge is None:
+            self.ready.extend(records)
+        else:
+            self._unjudged += records
+
+    @property
+    def must_judge(self) -> bool:
+        """True if records wait for `judged` to be run: before `failure` is looked at."""
+        judge = self._judge
+        return judge is not None and bool(self._unjudged) and (not judge.hold or self.complete)
+
+    def judged(self) -> Operation[None]:
+        """Have the records that wait judged, and make ready what may be given."""
+        judge, records, self._unjudged = self._judge, self._unjudged, []
+        assert judge is not None
+        try:
+            if judge.hold:
+                self.ready.extend((yield from judge.whole(records, self._tally, self._shown)))
+            else:
+                for record in records:
+                    is_last = self.complete and record is records[-1]
+                    self.ready.extend(
+                        (yield from judge.record(record, self._shown, is_last=is_last))
+                    )
+        except ArrieroError as error:
+            self._fail(error)
+        if self.failure is not None:
+            self.failure.partial = self._shown.total()
 
     def _tell_gap(self, count: int, last_s: float) -> None:
         self._last_s = now_s = self._clock()
@@ -192,7 +229,7 @@ class Reading(Generic[R]):
         described(error, call=self._call.name, host=progress.host, attempts=progress.attempts)
         if error.phase == "prepare":
             error.phase = "body"
-        error.partial = self._tally.total()
+        error.partial = self._shown.total()
         self.failure = error
         self.ended = True
 
@@ -202,7 +239,7 @@ class Reading(Generic[R]):
         The operation gives a head for `reopened`, or raises what ends the stream for good.
         """
         error = self.failure
-        if error is None or error is self._cut or isinstance(error, CallCancelled):
+        if error is None or error is self._cut or isinstance(error, CallCancelled | ContentRefused):
             return None
         progress, call = self._progress, self._call
         retry = progress.policy.retry or self._target.governor.retry
@@ -231,7 +268,7 @@ class Reading(Generic[R]):
 
     def gave_up(self, error: ArrieroError) -> None:
         """Take in what ended the attempts to open it again."""
-        error.partial = self._tally.total()
+        error.partial = self._shown.total()
         self.failure = error
 
     def over(self) -> None:
@@ -241,7 +278,7 @@ class Reading(Generic[R]):
             failed(progress, self.failure)
         elif tally.complete:
             progress.outcome = "ok"
-        self._target.governor.ended(self._call, progress, tally.last, tally.total)
+        self._target.governor.ended(self._call, progress, tally.last, self._shown.total)
 
     def unkept(self, error: AuditFailed) -> None:
         """Take in that the call could not be written down: its caller must hear of it."""
@@ -253,11 +290,11 @@ class Reading(Generic[R]):
     @property
     def text(self) -> str:
         """The answer's text so far."""
-        return self._tally.text()
+        return self._shown.text()
 
     def arrived(self) -> R | None:
         """Give what has arrived as one record, as observers see it."""
-        return self._tally.total()
+        return self._shown.total()
 
     def total(self) -> R | None:
         """Give what has arrived as one record; with ``parsed`` once it is complete.
@@ -265,7 +302,7 @@ class Reading(Generic[R]):
         Raises:
             ParseError: the answer is complete and does not fit its ``format``.
         """
-        total = self._tally.total()
+        total = self._shown.total()
         if total is None:
             return None
         total = total.model_copy()

@@ -15,6 +15,7 @@ from arriero._core.policy.cleartext import Cleartext
 from arriero._core.statistics import Statistics
 from arriero._drive.identities import secret_among
 from arriero._drive.setup import UNSET, Setup, setup
+from arriero.content import Content
 from arriero.egress import Egress, EgressDecision
 from arriero.errors import MissingExtra, RequestError
 from arriero.identity import Auth
@@ -45,6 +46,7 @@ class Configured:
         limits: Limits | Any | None = None,
         breaker: Breaker | None = None,
         egress: Egress | None = None,
+        content: Content | None = None,
         observers: Sequence[Observer] = (),
         cache: Cache | None = None,
         audit: Journal | None = None,
@@ -81,6 +83,7 @@ class Configured:
                 for connections, as `pool`.
             breaker: When a failing host is left alone; None never does.
             egress: Where data may go; None lets it go anywhere.
+            content: Functions that judge requests and answers; None has none.
             observers: Called with each event of each call, see `arriero.events`.
             cache: Which answers are given more than once; None asks for each.
             audit: Where each call is written down: an `AuditLog`. It may refuse calls.
@@ -120,6 +123,7 @@ class Configured:
             "limits": limits,
             "breaker": breaker,
             "egress": egress,
+            "content": content,
             "observers": observers or None,
             "cache": cache,
             "audit": audit,
@@ -156,6 +160,7 @@ class Configured:
             limits=limits,
             breaker=breaker,
             egress=egress,
+            content=content,
             observers=observers,
             cache=cache,
             is_async=self._is_async,

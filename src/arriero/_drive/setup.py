@@ -31,6 +31,7 @@ from arriero._transport.fork import forget_after_fork
 from arriero._transport.interface import TransportSettings
 from arriero._transport.notice import warn_once
 from arriero._version import __version__
+from arriero.content import Content
 from arriero.egress import Egress
 from arriero.errors import RequestError
 from arriero.identity import Auth
@@ -97,6 +98,7 @@ def setup(
     limits: Limits | None = None,
     breaker: Breaker | None = None,
     egress: Egress | None = None,
+    content: Content | None = None,
     observers: Sequence[Observer] = (),
     cache: Cache | None = None,
     is_async: bool = False,
@@ -166,7 +168,7 @@ def setup(
     guard = guard_of(
         egress, auth=auth, base=base, proxy=chosen, httpx_options=httpx_options, environ=environ
     )
-    target = dataclasses.replace(target, egress=guard)
+    target = dataclasses.replace(target, egress=guard, content=_content(content))
     return Setup(target, settings, identity.sources, key, httpx_options, outside)
 
 
@@ -238,6 +240,12 @@ def _observers(
     return (*first, *given, EventLog(log))
 
 
+def _content(content: Content | None) -> Content | None:
+    if content is not None and not isinstance(cast("object", content), Content):
+        raise RequestError(f"content: a Content, or None, not {type(content).__name__}")
+    return content
+
+
 def _key_given(target: Target) -> str | None:
     """Give the token that the arguments name for ollama.com."""
     if target.base.origin == CLOUD.origin:
@@ -277,6 +285,7 @@ _OWN = (
     "limits",
     "breaker",
     "egress",
+    "content",
     "observers",
     "cache",
     "audit",

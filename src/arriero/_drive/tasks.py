@@ -455,6 +455,8 @@ class AsyncStream(StreamView[R]):
                 reading.fault(watch.fault or fault)
         finally:
             watch.until, watch.is_on = math.inf, False
+        if reading.must_judge:
+            await self._client._perform(reading.judged())
         if reading.failure is not None:
             self._let_go()
             await self._try_again(reading)

@@ -441,6 +441,8 @@ class Stream(StreamView[R]):
                 reading.cancelled()
             else:
                 reading.fault(fault)
+        if reading.must_judge:
+            self._client._perform(reading.judged(), None)
         if reading.failure is not None:
             self._answer = None
             answer.abort()

@@ -14,6 +14,7 @@ from arriero._core.events import (
     CallAdmitted,
     CallEnded,
     CallStarted,
+    ContentJudged,
     FirstRecord,
     RecordsArrived,
     StreamOpened,
@@ -93,6 +94,9 @@ def line_of(event: Event) -> str:
             )
         case BreakerChanged():
             return f"breaker of {event.host} {event.model}: {event.state}"
+        case ContentJudged():
+            why = f": {event.reason}" if event.reason else ""
+            return f"#{event.id} content, {event.stage}, {event.verdict}{why}"
         case StreamOpened():
             return f"#{event.id} stream is open"
         case FirstRecord():
