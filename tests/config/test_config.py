@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import os
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from arriero import AsyncClient, Client, Egress, OAuth2ClientCredentials, TokenFile
 from arriero._config.reading import configured
 from arriero._config.sections import PLAIN, SECTIONS
-from arriero._config.values import converted, hints_of, is_secret, is_settable
+from arriero._config.values import converted, is_settable, settings_in
 from arriero.errors import RequestError
 from arriero.settings import Cache, Limits, Retry, Timeouts, Tls
 
@@ -110,18 +109,24 @@ def test_each_setting_is_an_argument_of_both_clients() -> None:
         assert {*SECTIONS, *PLAIN} <= known
 
 
-NOT_FOR_FILES = {"retry.rule", "tls.context", "tls.password", "cache.redis"}
+NOT_FOR_FILES = {
+    "retry.rule",
+    "tls.context",
+    "tls.password",
+    "cache.redis",
+    "audit.key",
+    "telemetry.tracer_provider",
+    "telemetry.meter_provider",
+}
 
 
 def test_each_field_can_be_set_or_is_known_not_to_be() -> None:
     """Functions and objects cannot; secrets are named by where they are."""
     left = set()
     for section, kind in SECTIONS.items():
-        hints = hints_of(kind)
-        for field in dataclasses.fields(kind):
-            hint = hints[field.name]
-            if is_secret(field, hint) or not is_settable(hint):
-                left.add(f"{section}.{field.name}")
+        for one in settings_in(kind):
+            if one.is_secret or not is_settable(one.hint):
+                left.add(f"{section}.{one.name}")
     assert left == NOT_FOR_FILES
 
 
@@ -129,13 +134,12 @@ def test_each_field_can_be_set_or_is_known_not_to_be() -> None:
 def test_a_default_written_out_changes_nothing(data: st.DataObject) -> None:
     """Every field that can be set takes its own default, as TOML would hold it."""
     section = data.draw(st.sampled_from(sorted(SECTIONS)))
-    kind = SECTIONS[section]
-    default, hints = kind(), hints_of(kind)
-    for field in dataclasses.fields(kind):
-        value = getattr(default, field.name)
-        if f"{section}.{field.name}" not in NOT_FOR_FILES:
+    hints = {one.name: one.hint for one in settings_in(SECTIONS[section])}
+    for name, argument in inspect.signature(SECTIONS[section]).parameters.items():
+        value = argument.default
+        if f"{section}.{name}" not in NOT_FOR_FILES and value is not argument.empty:
             told = "none" if value is None else list(value) if isinstance(value, tuple) else value
-            assert converted(told, hints[field.name], "/") == value
+            assert converted(told, hints[name], "/") == value
 
 
 @pytest.mark.parametrize(
@@ -222,6 +226,18 @@ def test_secrets_are_named_by_where_they_are(tmp_path: Path) -> None:
     )
     cache = read("[default.cache]\nredis_env = 'R'", environ={"R": "redis://:s3cret@h"})["cache"]
     assert cache.redis == "redis://:s3cret@h"
+
+
+def test_an_audit_log_is_a_section_too(tmp_path: Path) -> None:
+    """Its key is a secret, its path relative to the file."""
+    text = "[default.audit]\npath = 'calls.jsonl'\nfsync = 'always'\nkey_env = 'K'"
+    audit = read(text, environ={"K": "s3cret" * 4})["audit"]
+    assert audit.path == tmp_path / "calls.jsonl"
+    assert audit._arguments["fsync"] == "always"
+    assert audit._arguments["key"] == b"s3cret" * 4
+    assert "s3cret" not in refused("[default.audit]\npath = 'x'\nkey = 's3cret'")
+    assert refused("[default.audit]\nfsync = 'always'").startswith("default.audit: ")
+    assert read("[default.telemetry]\ngaps = true")["telemetry"].sees_records
 
 
 def test_a_profile_brings_its_own_auth_whole() -> None:

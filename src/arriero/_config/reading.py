@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from arriero._config.sections import AUTH, PLAIN, SECTIONS, Place, arguments_of
-from arriero._config.values import from_text, hints_of, is_secret, is_settable, nearest
+from arriero._config.values import from_text, is_settable, nearest, settings_in
 from arriero.errors import RequestError
 
 DEFAULT = "default"
@@ -116,11 +116,9 @@ def _variables() -> Iterator[tuple[str, tuple[str, str], Any]]:
         if name != "oauth2":
             yield f"AUTH_{name.upper()}", ("auth", name), str
     for section, kind in SECTIONS.items():
-        hints = hints_of(kind)
-        for field in dataclasses.fields(kind):
-            hint = hints[field.name]
-            names = [field.name] if is_settable(hint) else []
-            if is_secret(field, hint):
-                names, hint = [f"{field.name}_env", f"{field.name}_file"], str
+        for one in settings_in(kind):
+            names, hint = [one.name] if is_settable(one.hint) else [], one.hint
+            if one.is_secret:
+                names, hint = [f"{one.name}_env", f"{one.name}_file"], str
             for name in names:
                 yield f"{section}_{name}".upper(), (section, name), hint

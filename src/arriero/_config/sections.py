@@ -1,7 +1,7 @@
 """From the tables of a profile to the arguments of a client.
 
-A class of settings becomes a section by one line in `SECTIONS`; its fields, their types and
-which of them are secrets come from its annotations.
+A class of settings becomes a section by one line in `SECTIONS`; what it takes, of which types, and
+which of it is secret come from its annotations.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from typing import Any, Literal, cast
 from arriero._config.values import (
     Unfit,
     converted,
-    hints_of,
-    is_secret,
     is_settable,
     nearest,
     parts_of,
     secret_from,
+    settings_in,
     shown,
 )
 from arriero.egress import Egress
 from arriero.errors import RequestError
 from arriero.identity import OAuth2ClientCredentials, TokenFile
+from arriero.observe.audit import AuditLog
+from arriero.observe.telemetry import Telemetry
 from arriero.settings import Breaker, Cache, Limits, Pool, Retry, Timeouts, Tls
 
 SECTIONS: Mapping[str, type] = {
@@ -35,6 +36,8 @@ SECTIONS: Mapping[str, type] = {
     "pool": Pool,
     "egress": Egress,
     "cache": Cache,
+    "audit": AuditLog,
+    "telemetry": Telemetry,
 }
 """Arguments of a client that are a class of settings."""
 
@@ -116,10 +119,10 @@ def settings_of(kind: type, table: Table, path: str, place: Place) -> Any:
     Raises:
         RequestError: as `arguments_of`.
     """
-    hints, made = hints_of(kind), dict[str, Any]()
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    secrets = {name for name in fields if is_secret(fields[name], hints[name])}
-    known = {name for name in fields if name not in secrets and is_settable(hints[name])}
+    made = dict[str, Any]()
+    fields = {one.name: one.hint for one in settings_in(kind)}
+    secrets = {one.name for one in settings_in(kind) if one.is_secret}
+    known = {name for name in fields if name not in secrets and is_settable(fields[name])}
     known |= {f"{name}_{source}" for name in secrets for source in ("env", "file")}
     for name, value in table.items():
         where = f"{path}.{name}"
@@ -132,11 +135,12 @@ def settings_of(kind: type, table: Table, path: str, place: Place) -> Any:
             what = "cannot be set in a file" if name in fields else "there is no such setting"
             raise place.error(where, what + nearest(name, known))
         if secret in secrets and name not in fields:
-            made[secret] = _secret(table, secret, path, place)
-        elif value != "none" and dataclasses.is_dataclass(nested := _nested(hints[name])):
+            value = _secret(table, secret, path, place)
+            made[secret] = value if str in parts_of(fields[secret]) else value.encode()
+        elif value != "none" and dataclasses.is_dataclass(nested := _nested(fields[name])):
             made[name] = _section(cast("type", nested), value, where, place)
         else:
-            made[name] = _converted(value, hints[name], where, place)
+            made[name] = _converted(value, fields[name], where, place)
     return _built(kind, made, path, place)
 
 
@@ -172,7 +176,7 @@ def _secret(table: Table, name: str, path: str, place: Place) -> str:
         ) from cause
 
 
-_PATH = hints_of(TokenFile)["path"]
+_PATH = settings_in(TokenFile)[0].hint
 
 
 def _auth(table: Table, path: str, place: Place) -> Any:

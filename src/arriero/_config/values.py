@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import types
 import typing
@@ -16,6 +17,8 @@ _NAMES: dict[str, Any] = {
     "Mapping": Mapping,
     "Sequence": Sequence,
     "ArrieroError": ArrieroError,
+    "TracerProvider": object,
+    "MeterProvider": object,
 }
 """What annotations name that their module imports for type checkers only."""
 
@@ -24,14 +27,28 @@ class Unfit(ValueError):
     """A value is not of the type a setting takes; the text says which is."""
 
 
-def hints_of(kind: type) -> dict[str, Any]:
-    """Give the types of a dataclass's fields."""
-    return typing.get_type_hints(kind, localns=_NAMES)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that a class of settings takes."""
+
+    name: str
+    hint: Any
+    is_secret: bool
+    """True for a text that its class keeps out of its repr, and for bytes."""
 
 
-def is_secret(field: dataclasses.Field[Any], hint: Any) -> bool:
-    """Tell whether a setting is a secret: a text that its class keeps out of its repr."""
-    return not field.repr and str in parts_of(hint)
+def settings_in(kind: type) -> tuple[Setting, ...]:
+    """Give what a class takes: a dataclass's fields, or the arguments of another."""
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind, localns=_NAMES)
+        return tuple(
+            Setting(one.name, hints[one.name], not one.repr and str in parts_of(hints[one.name]))
+            for one in dataclasses.fields(kind)
+        )
+    made = cast("Callable[..., None]", getattr(cast("object", kind), "__init__"))  # noqa: B009  # of any class
+    hints = typing.get_type_hints(made, localns=_NAMES)
+    names = [name for name in inspect.signature(made).parameters if name != "self"]
+    return tuple(Setting(name, hints[name], bytes in parts_of(hints[name])) for name in names)
 
 
 def is_settable(hint: Any) -> bool:
