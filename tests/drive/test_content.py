@@ -294,6 +294,31 @@ def test_a_redacted_answer_keeps_its_facts(colour: Colour) -> None:
     assert seen[-1].response.message.content == '{"number": "[card]"}'
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_changing_an_answer_in_place_changes_nothing(colour: Colour, stream: bool) -> None:
+    """Nor what observers and the stream's own total have of it."""
+
+    def spoil(seen: ContentAnswer) -> None:
+        seen.response.message.content = "spoilt"
+
+    client, seen = watched(colour, reply(chat("ok")), content=Content(after=spoil))
+    made = colour.do(client.chat("m", ASK, stream=stream))
+    got = colour.list(made)[0] if stream else made
+    assert got.message.content == seen[-1].response.message.content == "ok"
+
+
+def test_a_refusal_is_not_tried_again_whatever_the_rule(colour: Colour) -> None:
+    """The same text could come again, and be taken for a better one."""
+    client = colour.client(
+        stream_of(SECRET), stream_of("fine"), content=Content(after=in_colour(colour, refuses)),
+        retry=Retry(first_wait_s=0, rule=lambda error: True, continue_stream=True),
+    )  # fmt: skip
+    stream = colour.do(client.chat("m", ASK, stream=True))
+    with pytest.raises(ContentRefused):
+        colour.list(stream)
+    assert len(colour.script.sent) == 1
+
+
 def test_raw_answers_are_judged_too(colour: Colour) -> None:
     """By their bytes as text."""
     client = colour.client(reply(SECRET.encode()), content=Content(after=refuses))
