@@ -20,7 +20,6 @@ from arriero.errors import (
     ArrieroError,
     AuditFailed,
     CallCancelled,
-    ContentRefused,
     EgressDenied,
     ParseError,
     StreamFailed,
@@ -239,7 +238,7 @@ class Reading(Generic[R]):
         The operation gives a head for `reopened`, or raises what ends the stream for good.
         """
         error = self.failure
-        if error is None or error is self._cut or isinstance(error, CallCancelled | ContentRefused):
+        if error is None or error is self._cut or isinstance(error, CallCancelled):
             return None
         progress, call = self._progress, self._call
         retry = progress.policy.retry or self._target.governor.retry
