@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import blocks_of
-
 OTHERS = [one.name for one in entry_points(group="pytest11") if one.name != "arriero"]
 ALONE = [word for name in ("cacheprovider", *OTHERS) for word in ("-p", f"no:{name}")]
 
@@ -137,17 +135,3 @@ def test_pytest_starts_without_loading_anything(tmp_path: Path) -> None:
     code, told = run(tmp_path, test)
 
     assert code == 0, told
-
-
-def test_the_documented_tests_pass(tmp_path: Path) -> None:
-    """As they stand in the documentation."""
-    markdown = (Path(__file__).parents[2] / "docs" / "testing.md").read_text("utf-8")
-    blocks = [
-        block.text
-        for block in blocks_of(markdown)
-        if block.language == "python" and not block.reason and "def test_" in block.text
-    ]
-
-    code, told = run(tmp_path, "\n".join(blocks))
-
-    assert (code, len(blocks)) == (0, 1), told

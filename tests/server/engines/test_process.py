@@ -287,5 +287,5 @@ def test_a_model_that_died_idle_is_loaded_again(server: Server) -> None:
     first = ask_server(server, "POST", "/api/embed", body).json["embeddings"]
     kill_models()
     for child in psutil.Process().children():
-        child.wait(5)
+        child.wait(30)
     assert ask_server(server, "POST", "/api/embed", body).json["embeddings"] == first
