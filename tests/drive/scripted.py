@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from arriero._core.http import Fault, FileBody, Request
 from arriero._transport.interface import AbortHandle
+from arriero.errors import Phase
 from arriero.settings import Retry
 
 
@@ -47,6 +48,16 @@ def reply(*pieces: Piece, status: int = 200, **headers: str) -> Reply:
     """Give an answer; ``retry_after`` is written ``retry-after``."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Reply(status, named, pieces)
+
+
+def lost(phase: Phase = "head", *, reused: bool = False) -> Fault:
+    """Give the fault of a connection that broke."""
+    return Fault("lost", phase, "connection reset", reused=reused)
+
+
+PART: Final = b'{"response":"a"}\n'
+LAST: Final = b'{"response":"","done":true,"done_reason":"stop"}\n'
+VERSION: Final = reply(b'{"version":"1"}')
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,8 @@ from arriero.errors import AccessDenied, CredentialError, DeadlineExceeded, Requ
 from arriero.identity import OAuth2ClientCredentials, SecurityWarning, Token
 from arriero.settings import Timeouts
 
-from .scripted import HANG, AsyncColour, Colour, Script, reply
+from .scripted import HANG, VERSION, AsyncColour, Colour, Script, reply
 
-VERSION = reply(b'{"version":"1"}')
 DENIED = reply(b'{"error":"unauthorized"}', status=401)
 
 

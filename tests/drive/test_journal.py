@@ -14,13 +14,11 @@ from arriero.errors import AuditFailed, NotFound, ServerBusy
 from arriero.observe import ledger
 from arriero.observe.verify import audit_records
 
-from .scripted import Colour, reply
+from .scripted import LAST, PART, Colour, reply
 
 DIGEST = "ab" * 32
 TAGS = reply(json.dumps({"models": [{"name": "m:latest", "digest": DIGEST}]}).encode())
 ANSWER = reply(b'{"response":"a","done":true,"prompt_eval_count":2,"eval_count":3}')
-PART = b'{"response":"a"}\n'
-LAST = b'{"response":"","done":true,"done_reason":"stop"}\n'
 BUSY = reply(b"{}", status=503)
 
 

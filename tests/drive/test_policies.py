@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from arriero import AsyncClient, Client
-from arriero._core.http import Fault
 from arriero.errors import (
     CallCancelled,
     ClientClosed,
@@ -24,19 +23,12 @@ from arriero.errors import (
 from arriero.settings import Breaker, CallPolicy, Limits, Retry, Timeouts
 
 from .conftest import scripted
-from .scripted import HANG, Colour, Script, reply
+from .scripted import HANG, LAST, PART, Colour, Script, lost, reply
 
-PART = b'{"response":"a"}\n'
-LAST = b'{"response":"","done":true,"done_reason":"stop"}\n'
 BUSY = reply(b"{}", status=503)
 ANSWER = reply(b'{"response":"a","done":true}')
 QUICK = Retry(attempts=3, first_wait_s=0.001)
 ONE = Limits(concurrency=1)
-
-
-def lost() -> Fault:
-    """Give the fault of a connection that broke."""
-    return Fault("lost", "body", "connection reset")
 
 
 def running(client: Any) -> tuple[int, int]:
@@ -64,7 +56,7 @@ def test_calls_are_tried_again_by_default(colour: Colour) -> None:
 
 def test_a_stream_that_breaks_before_its_first_record_is_opened_again(colour: Colour) -> None:
     """Its reader sees one stream."""
-    client = colour.client(reply(lost()), BUSY, reply(PART, LAST), retry=QUICK)
+    client = colour.client(reply(lost("body")), BUSY, reply(PART, LAST), retry=QUICK)
     stream = colour.do(client.generate("m", "hi", stream=True))
 
     assert [part.response for part in colour.list(stream)] == ["a", ""]
@@ -74,7 +66,7 @@ def test_a_stream_that_breaks_before_its_first_record_is_opened_again(colour: Co
 
 def test_a_stream_that_breaks_later_is_not(colour: Colour) -> None:
     """What arrived comes with the error."""
-    client = colour.client(reply(PART, lost()), retry=QUICK)
+    client = colour.client(reply(PART, lost("body")), retry=QUICK)
     stream = colour.do(client.generate("m", "hi", stream=True))
 
     assert colour.next(stream).response == "a"
@@ -124,7 +116,7 @@ def test_a_stream_holds_its_permit_until_it_ends(colour: Colour) -> None:
 @pytest.mark.parametrize("end", ["close", "leave", "drop", "cancel", "fail"])
 def test_a_stream_gives_its_permit_back_however_it_ends(colour: Colour, end: str) -> None:
     """Closed, left, forgotten, cancelled or broken."""
-    client = colour.client(reply(PART, lost()), limits=ONE)
+    client = colour.client(reply(PART, lost("body")), limits=ONE)
     stream = colour.do(client.generate("m", "hi", stream=True))
     colour.enter(stream)
     colour.next(stream)

@@ -18,11 +18,7 @@ from arriero.errors import CallCancelled, ClientClosed, RequestError
 from arriero.settings import Timeouts
 
 from .conftest import scripted
-from .scripted import HANG, Answer, AsyncColour, Reply, reply
-
-PART = b'{"response":"a"}\n'
-LAST = b'{"response":"","done":true}\n'
-VERSION = reply(b'{"version":"1"}')
+from .scripted import HANG, LAST, PART, VERSION, Answer, AsyncColour, Reply, reply
 
 
 @pytest.fixture

@@ -19,10 +19,7 @@ from arriero._transport.interface import AbortHandle
 from arriero.errors import CallCancelled, ClientClosed
 
 from .conftest import scripted
-from .scripted import HANG, Colour, ScriptedTransport, reply
-
-PART = b'{"response":"a"}\n'
-VERSION = reply(b'{"version":"1"}')
+from .scripted import HANG, PART, VERSION, Colour, ScriptedTransport, reply
 
 WaitsFor = Callable[[Callable[[], object]], None]
 
