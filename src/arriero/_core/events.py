@@ -149,11 +149,14 @@ class CallEnded(msgspec.Struct, frozen=True):
     """Who gave the answer. ``cache`` and ``shared`` cost no server anything: tokens in
     `response` were counted before."""
     body: Mapping[str, Any] | None = None
-    """The request's JSON, as in `CallStarted`. Not for logs."""
+    """The request's JSON as it was sent, or would have been. Not for logs."""
     digest: str | None = None
     """Digest of the model; None if it is not known, or nobody wanted it."""
     digest_age_s: float | None = None
     """How long before the end of the call the server named that digest."""
+    is_withheld: bool = False
+    """True if the content policy did not let the request pass, and nothing was sent: `body` is
+    what the caller gave."""
 
 
 Event: TypeAlias = (

@@ -52,7 +52,16 @@ def judged_request(call: Call[Any], target: Target, progress: Progress) -> Opera
     content = target.content
     if content is None or content.before is None or not is_judged(call):
         return call
+    progress.is_withheld = True
     judge = _Judge(content, call, target, progress, "before")
+    call = yield from _passed(judge, content.before, call, progress)
+    progress.is_withheld = False
+    return call
+
+
+def _passed(
+    judge: _Judge, before: Callable[..., Any], call: Call[Any], progress: Progress
+) -> Operation[Call[Any]]:
     call = yield from images_loaded(call)
     sent = cast("bytes", encoded(call) or b"")
     try:
@@ -65,7 +74,7 @@ def judged_request(call: Call[Any], target: Target, progress: Progress) -> Opera
     body = cast("dict[str, Any]", body)
     kept = [body.get(name) for name in ("model", "stream")]
     asked = ContentRequest(call.name, call.model or str(kept[0] or ""), body, progress.policy)
-    given: ContentRequest | None = yield from judge.verdict(content.before, asked)
+    given: ContentRequest | None = yield from judge.verdict(before, asked)
     if given is None or given.body == msgspec.json.decode(sent):
         return call
     if [given.body.get(name) for name in ("model", "stream")] != kept:

@@ -140,6 +140,8 @@ class Progress(msgspec.Struct):
     trail: list[str] = msgspec.field(default_factory=list[str])
     judged: Call[Any] | None = None
     """What a stream is of, after the content policy."""
+    is_withheld: bool = False
+    """True while the content policy has not let the request pass."""
     outcome: Literal["ok", "failed", "cancelled"] = "cancelled"
     """``cancelled`` until something else is known."""
     error: ArrieroError | None = None

@@ -147,6 +147,7 @@ class Witnesses:
             trail=tuple(progress.trail),
             source=progress.source,
             body=call.body,
+            is_withheld=progress.is_withheld,
             digest=digest,
             digest_age_s=age_s,
         )

@@ -37,10 +37,14 @@ _SETTINGS = frozenset(
 
 _IMAGES = "images"
 
+_WITHHELD = "not passed by the content policy, and not sent"
+
 
 def record_of(event: CallEnded, content: Content, key: bytes | None) -> dict[str, Any]:
     """Give what is written down of a call: everything but its number and the hashes."""
     body, policy = event.body or {}, event.policy
+    # Of what must not leave the process, neither does it come to rest on a disk.
+    settings = {} if event.is_withheld else {n: body[n] for n in body if n in _SETTINGS}
     record: dict[str, Any] = {
         "kind": "call",
         "at": _now(),
@@ -54,7 +58,7 @@ def record_of(event: CallEnded, content: Content, key: bytes | None) -> dict[str
         "model": event.model,
         "digest": event.digest,
         "digest_age_s": _rounded(event.digest_age_s),
-        "settings": _plain({name: body[name] for name in body if name in _SETTINGS}),
+        "settings": _plain(settings),
         "outcome": event.outcome,
         "error": _error(event.error),
         "counts": _counts(event),
@@ -66,7 +70,10 @@ def record_of(event: CallEnded, content: Content, key: bytes | None) -> dict[str
     }
     if content != "none":
         asked = {name: body[name] for name in body if name not in _SETTINGS and name != "model"}
-        record["request"] = _content(asked, content, key)
+        if event.is_withheld:
+            record["request"] = {"withheld": _WITHHELD, **_content(asked, "hashed", key)}
+        else:
+            record["request"] = _content(asked, content, key)
         record["answer"] = _content(_answer(event.response), content, key)
     return record
 
