@@ -27,10 +27,12 @@ MODULES = {
 RULES = {
     "AsyncBase": "SyncBase",
     "AsyncClient": "Client",
+    "AsyncGenerator": "Generator",
     "AsyncHosts": "Hosts",
     "AsyncProvisioner": "Provisioner",
     "AsyncStream": "Stream",
     "_async": "_sync",
+    "asynccontextmanager": "contextmanager",
     "_drive.tasks": "_drive.threads",
     "lifecycle._tasks": "lifecycle._threads",
 }

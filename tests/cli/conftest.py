@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -14,10 +15,11 @@ from .peer import Peer
 
 
 @pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of whoever runs the tests changes what commands do."""
+def _plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting or journal of whoever runs the tests reaches a command, or is reached by it."""
     for name in ("OLLAMA_HOST", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ARRIERO_JOURNAL", str(tmp_path / "journal.db"))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 
 class Peer:
-    """Answers every request with `lines`, then ends or hangs.
+    """Answers every request with `lines`, then ends or hangs. Of models it has none.
 
     Attributes:
         lines: Records of the answer.
@@ -60,7 +60,13 @@ class Peer:
                 if peer.hangs and self.rfile.read(1) == b"":
                     peer.gone.set()
 
-            do_GET = do_POST  # noqa: N815  # as http.server names it
+            def do_GET(self) -> None:
+                if self.path != "/api/tags":
+                    return self.do_POST()
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'{"models": []}')
+                return None
 
             def log_message(self, *words: object) -> None:
                 pass

@@ -213,10 +213,11 @@ def test_ensure_is_in_the_journal(folder: Path, host: str, run: Run) -> None:
     made = json.loads(run("models", "ensure", "mini", "--json", host=host)[1])
     run("models", "ensure", "mini", "--prompt", "x", "--expect", "zebra", host=host)
     rows: list[dict[str, Any]] = json.loads(run("models", "history", "--json")[1])["changes"]
-    assert [(row["state"], row["after"]) for row in rows] == [
-        ("failed", ""),
-        ("done", made["digest"]),
+    assert [(row["state"], row["after"], row["reason"]) for row in rows] == [
+        ("failed", made["digest"], "ensure"),
+        ("done", made["digest"], "ensure"),
     ]
+    assert {row["model"] for row in rows} == {"mini:latest"}
 
 
 @pytest.mark.parametrize(

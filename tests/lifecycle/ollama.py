@@ -227,7 +227,11 @@ class Ollama:
         return 200, [{**record, "done": True, "done_reason": "load" if loading else "stop"}]
 
     def _pull(self, body: Any) -> tuple[int, Iterator[Any]]:
-        return 200, self._pulling(body["model"])
+        made = self._pulling(body["model"])
+        if body.get("stream", True):
+            return 200, made
+        *_, last = made  # a server that does not stream says only how it ended
+        return (500 if "error" in last else 200), iter([last])
 
     def _pulling(self, name: str) -> Iterator[Any]:
         spoilt = self.spoilt.pop(0) if self.spoilt else Spoilt(-1, "")

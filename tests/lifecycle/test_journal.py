@@ -61,20 +61,6 @@ def test_threads_and_objects_share_it(tmp_path: Path) -> None:
     assert sorted(ids) == list(range(1, 21))
 
 
-def test_an_act_is_recorded_however_it_ends(journal: Journal) -> None:
-    """The error goes on, in one line of the entry too."""
-    assert journal.recorded(ONE, lambda: 7, lambda made: f"sha256:{made}") == 7
-
-    def fails() -> None:
-        raise ValueError("no\nway")
-
-    with pytest.raises(ValueError, match="no"):
-        journal.recorded(ONE, fails)
-    failed, done = journal.entries()
-    assert (done.state, done.after) == ("done", "sha256:7")
-    assert (failed.state, failed.error) == ("failed", "ValueError: no way")
-
-
 def test_one_claims_it_at_a_time(journal: Journal) -> None:
     """Entries can be written and read meanwhile."""
     with journal.claim():

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from arriero.cli.printable import printable
+from arriero.cli.printable import one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,6 +75,12 @@ class Output:
         """Tell people something that is no result, unless they want quiet or JSON."""
         if not self.quiet and not self.as_json:
             self.errors.print(printable(text), soft_wrap=not self.errors.is_terminal)
+
+    def warning(self, text: str) -> None:
+        """Tell something on stderr that nobody should miss, not even who wants quiet or JSON."""
+        text = one_line(text)
+        told = json.dumps({"warning": text}) if self.as_json else f"arriero: warning: {text}"
+        print(told, file=sys.stderr)
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write rows under a head: fitted to a terminal, or whole in a pipe."""

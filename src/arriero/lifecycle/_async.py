@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from arriero.errors import RequestError
-from arriero.lifecycle import applying, retention, warm
+from arriero.lifecycle import applying, recording, retention, warm
 from arriero.lifecycle._hosts import reported, require_allowed
 from arriero.lifecycle._tasks import AsyncHosts
 from arriero.lifecycle.applying import Finding, Report
@@ -18,6 +19,7 @@ from arriero.lifecycle.lockfile import Lock, LockedModel, require_fresh
 from arriero.lifecycle.locking import locked
 from arriero.lifecycle.plan import Plan, Step, steps_for
 from arriero.lifecycle.preflighted import preflighted
+from arriero.lifecycle.recording import OnLost, RecordedAction
 from arriero.lifecycle.rollout import Rollout
 from arriero.lifecycle.survey import Entry, listed
 from arriero.lifecycle.transaction import Manner, OnStep
@@ -143,6 +145,44 @@ class AsyncProvisioner(AsyncHosts):
             found += await self._on(host, applying.verified(wanted, lock, host, smoke=smoke))
         return found
 
+    @asynccontextmanager
+    async def recording(
+        self,
+        action: RecordedAction,
+        model: str,
+        *,
+        host: str | None = None,
+        reason: str = "",
+        keep: bool = False,
+        on_lost: OnLost | None = None,
+    ) -> AsyncGenerator[Change]:
+        """Write what a block does to a model into the journal, however the block ends.
+
+        The block makes the call itself; what it raises goes on. A journal that cannot be
+        written keeps nothing from being done.
+
+        Args:
+            action: What the block does.
+            model: Name that is pulled, pushed, made, copied to, or deleted.
+            host: Where; None is the first.
+            reason: Who asked for it, as the history shall tell.
+            keep: True gives the model that is there a second name first, until `prune`: what is
+                replaced or deleted can then be gone back to by `rollback`.
+            on_lost: Told why something could not be written; None makes it a `RuntimeWarning`.
+
+        Raises:
+            ArrieroError: `keep`, and the model could not be kept; the block was not begun.
+        """
+        host = self.hosts[0] if host is None else host
+        change = Change(host, model, action, reason)
+        change = await self._on(host, recording.begun(change, keep=keep, on_lost=on_lost))
+        try:
+            yield change
+        except BaseException as error:
+            await self._on(host, recording.ended(change, error, on_lost=on_lost))
+            raise
+        await self._on(host, recording.ended(change, None, on_lost=on_lost))
+
     async def rollback(self, change: int | Change) -> Change:
         """Bring a model back to what it was before a change, and give the new entry.
 
@@ -153,7 +193,7 @@ class AsyncProvisioner(AsyncHosts):
             change: Entry of the journal, or its number.
 
         Raises:
-            RequestError: the old model is gone, or there is nothing to go back to.
+            RequestError: the old model is gone or not known, or there is nothing to go back to.
         """
         entry = self.journal.entry(change) if isinstance(change, int) else change
         with self.journal.claim():

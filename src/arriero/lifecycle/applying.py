@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from arriero._core.api import ensure, models
 from arriero.errors import ArrieroError, RequestError, VerificationFailed
-from arriero.lifecycle.journal import Change
+from arriero.lifecycle.journal import UNKNOWN, Change
 from arriero.lifecycle.lockfile import Lock
 from arriero.lifecycle.plan import Plan, Step, steps_for
 from arriero.lifecycle.survey import HostState, listed, surveyed
@@ -92,6 +92,8 @@ def rolled_back(change: Change, manner: Manner) -> Work[Change]:
     """
     if change.is_open:
         raise RequestError(f"entry {change.id} is not ended: run 'arriero models apply' first")
+    if change.before == UNKNOWN:
+        raise RequestError(f"{change.host} did not say what was there before entry {change.id}")
     state = yield from listed()
     now = state.digest_of(change.model)
     if now == change.before:
@@ -102,7 +104,8 @@ def rolled_back(change: Change, manner: Manner) -> Work[Change]:
     if change.before and source is None:
         raise RequestError(
             f"{change.model} cannot go back to {change.before}: {change.host} no longer has it."
-            " Pull or create it again, with its digest in models.toml"
+            " Pull or create it again, with its digest in models.toml; 'apply' keeps what it"
+            " replaces, single commands do with --keep"
         )
     step = Step(
         change.host,

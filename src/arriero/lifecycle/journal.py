@@ -17,18 +17,23 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias, TypeVar, cast
+from typing import Any, Literal, Self, TypeAlias, cast
 
 from arriero.errors import RequestError
 
-T = TypeVar("T")
-
-State: TypeAlias = Literal["begun", "staged", "proven", "done", "undone", "failed"]
+State: TypeAlias = Literal[
+    "begun", "staged", "proven", "running", "done", "undone", "failed", "interrupted"
+]
 """``begun``: names are about to be touched. ``staged``: the new model has its temporary name.
-``proven``: it passed every check, and may be switched to. The others are ends: ``undone`` left
-everything as it was, ``failed`` is an act without a transaction that failed."""
+``proven``: it passed every check, and may be switched to. ``running``: an act without a
+transaction, such as a plain pull, goes on, or its process was killed. The others are ends:
+``undone`` left everything as it was; ``failed`` and ``interrupted``, by Ctrl-C for one, are ends
+of an act without a transaction."""
 
 OPEN: tuple[State, ...] = ("begun", "staged", "proven")
+
+UNKNOWN = "unknown"
+"""In place of a digest that the host did not tell."""
 
 _VERSION = 1
 _BUSY_S = 30.0
@@ -48,7 +53,7 @@ class Change:
     """Who asked: ``apply``, ``rollback of 12``, ``command``."""
     state: State = "begun"
     before: str = ""
-    """Digest before; "" if there was no such model."""
+    """Digest before; "" if there was no such model, `UNKNOWN` if the host did not say."""
     wanted: str = ""
     """Digest that was wanted; "" if any would do."""
     after: str = ""
@@ -74,12 +79,12 @@ class Change:
 
     @property
     def is_open(self) -> bool:
-        """True if nobody knows yet how it ended."""
+        """True if the next `apply` has to finish or undo it."""
         return self.state in OPEN
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds it took; None if it is still open."""
+        """Seconds it took; None if it has not ended."""
         return self.ended_s - self.began_s if self.ended_s else None
 
 
@@ -266,27 +271,6 @@ class Journal:
             ).fetchall()
         return [Load(*row) for row in rows]
 
-    def recorded(
-        self, change: Change, act: Callable[[], T], after: Callable[[T], str] = lambda made: ""
-    ) -> T:
-        """Record an act that is no transaction, and give its result.
-
-        The entry is begun before; it ends as ``done``, or ``failed`` with the error, which goes on.
-
-        Args:
-            change: What is about to be done.
-            act: Does it.
-            after: Gives the digest there is then.
-        """
-        change = self.begin(change)
-        try:
-            made = act()
-        except BaseException as error:
-            self.advance(change, "failed", error=_one_line(error))
-            raise
-        self.advance(change, "done", after=after(made))
-        return made
-
     def claim(self) -> Claim:
         """Keep others from changing models with this journal until the block is left.
 
@@ -336,5 +320,6 @@ def _change(row: dict[str, Any]) -> Change:
     return Change(**row)
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """Give an error as an entry has it."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]

@@ -63,7 +63,7 @@ def pruned(host: str, entries: Iterable[Entry]) -> Work[list[Change]]:
     """Delete models that may go, and write it down."""
     made: list[Change] = []
     for entry in entries:
-        change = Change(host, entry.name, "delete", "prune", before=entry.digest)
+        change = Change(host, entry.name, "delete", "prune", "running", before=entry.digest)
         change = yield from noted(partial(_begun, change=change))
         yield from act(Delete(entry.name))
         made.append((yield from noted(partial(_done, change=change))))

@@ -68,7 +68,7 @@ def test_a_model_is_pulled_only_if_asked_for(run: Run) -> None:
         assert code == 4
         assert "absent" in err
         run("chat", "absent", "--pull", input="hi\n", host=scripted.url)
-        paths = [one.path for one in scripted.requests]
+        paths = [one.path for one in scripted.requests if one.path != "/api/tags"]
     assert paths[:3] == ["/api/show", "/api/show", "/api/pull"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from arriero.cli.models.recording import recorded
 from arriero.cli.printable import printable
 from arriero.cli.progress import follow
 from arriero.errors import ModelNotFound
@@ -29,7 +30,10 @@ def make_present(session: Session, model: str, *, pulls: bool) -> None:
     except ModelNotFound:
         if not pulls and not _wants(model):
             raise
-        with session.client.pull(model, stream=True) as steps:
+        with (
+            recorded(session, "pull", model, reason="chat"),
+            session.client.pull(model, stream=True) as steps,
+        ):
             follow(session.out, steps)
 
 

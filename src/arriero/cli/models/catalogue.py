@@ -9,6 +9,8 @@ import typer
 
 from arriero.cli.amounts import bytes_of, when
 from arriero.cli.models.group import models
+from arriero.cli.models.provision import JournalFile
+from arriero.cli.models.recording import Keep, NoJournal, recorded
 from arriero.cli.names import ModelName, ModelNames, complete_model
 from arriero.cli.session import Session, command
 
@@ -118,17 +120,28 @@ def copy(
     target: Annotated[
         str, typer.Argument(metavar="NAME", help="Second name; a model of that name is replaced.")
     ],
+    keep: Keep = False,
+    journal: JournalFile = None,
+    no_journal: NoJournal = False,
 ) -> None:
     """Give a model a second name."""
-    session.client.copy(source, target)
+    with recorded(session, "copy", target, journal, no_journal=no_journal, keep=keep):
+        session.client.copy(source, target)
     _tell(session, target, "copied", f"Copied {source} to {target}.")
 
 
 @command(models)
-def delete(session: Session, names: ModelNames) -> None:
+def delete(
+    session: Session,
+    names: ModelNames,
+    keep: Keep = False,
+    journal: JournalFile = None,
+    no_journal: NoJournal = False,
+) -> None:
     """Delete models, and what no other model needs of them. Stops at the first failure."""
     for name in names:
-        session.client.delete(name)
+        with recorded(session, "delete", name, journal, no_journal=no_journal, keep=keep):
+            session.client.delete(name)
         _tell(session, name, "deleted", f"Deleted {name}.")
 
 

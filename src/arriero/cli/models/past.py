@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from arriero.lifecycle import Change, Journal, Provisioner
     from arriero.lifecycle.comparing import Side
 
+_ENDED = ("done", "failed", "interrupted")
+"""States of changes that may have left another model than there was before."""
+
 OnHost = Annotated[
     list[str] | None,
     typer.Option("--on", metavar="HOST", help="Host; repeatable. Without it: --host."),
@@ -105,10 +108,10 @@ def _chosen(book: Journal, what: str) -> Change:
     if what.isdecimal():
         return book.entry(int(what))
     name = checked_name(what, "rollback").shortest
-    done = (one for one in book.entries(model=name) if one.state == "done")
-    change = next(done, None)
+    ended = (one for one in book.entries(model=name) if one.state in _ENDED)
+    change = next((one for one in ended if one.before != one.after), None)
     if change is None:
-        raise RequestError(f"{book.path} has no finished change of {name}")
+        raise RequestError(f"{book.path} has no change of {name} that could be undone")
     return change
 
 

@@ -21,6 +21,7 @@ from arriero.cli.models.provision import (
     provisioner_of,
     wanted_of,
 )
+from arriero.cli.models.recording import Keep, NoJournal, recorded
 from arriero.cli.models.transfers import Insecure
 from arriero.cli.names import ModelNames
 from arriero.cli.progress import progress_of
@@ -44,14 +45,15 @@ def ensure(
         typer.Option(metavar="REGEX", help="What has to be found in the answer to --prompt."),
     ] = None,
     insecure: Insecure = False,
+    keep: Keep = False,
     journal: JournalFile = None,
+    no_journal: NoJournal = False,
 ) -> None:
     """Pull models unless they are there, check them, and ask each a question if one is given.
 
     A pull that breaks or stalls goes on where it stopped. Ends well only if every model is there.
     """
     from arriero import SmokeTest
-    from arriero.lifecycle import Change
 
     if digest is not None and len(names) > 1:
         raise RequestError("--digest is for a single MODEL")
@@ -60,14 +62,20 @@ def ensure(
     smoke = () if prompt is None else (SmokeTest(prompt, expect),)
     out, client = session.out, session.client
     for name in names:
-        change = Change(client.host, name, "pull", "ensure", wanted=digest or "")
-        with progress_of(out) as progress:
-            made = journal_of(journal).recorded(
-                change,
-                lambda name=name, take=progress.take: client.ensure(  # type: ignore[misc]
-                    name, digest=digest, smoke=smoke, insecure=insecure, on_progress=take
-                ),
-                lambda made: made.digest,
+        with (
+            recorded(
+                session,
+                "pull",
+                name,
+                journal,
+                no_journal=no_journal,
+                keep=keep,
+                reason="ensure",
+            ),
+            progress_of(out) as progress,
+        ):
+            made = client.ensure(
+                name, digest=digest, smoke=smoke, insecure=insecure, on_progress=progress.take
             )
         if out.as_json:
             out.line(plain(made))

@@ -9,6 +9,8 @@ import typer
 
 from arriero.cli.inputs import text_of
 from arriero.cli.models.group import models
+from arriero.cli.models.provision import JournalFile
+from arriero.cli.models.recording import Keep, NoJournal, recorded
 from arriero.cli.names import ModelName, ModelNames, complete_model
 from arriero.cli.pairs import options_of
 from arriero.cli.progress import follow
@@ -21,21 +23,40 @@ Insecure = Annotated[
 
 
 @command(models)
-def pull(session: Session, names: ModelNames, insecure: Insecure = False) -> None:
+def pull(
+    session: Session,
+    names: ModelNames,
+    insecure: Insecure = False,
+    keep: Keep = False,
+    journal: JournalFile = None,
+    no_journal: NoJournal = False,
+) -> None:
     """Have the server download models.
 
     Ctrl-C stops; the server keeps what has arrived, and the same command goes on from there.
     """
     for name in names:
         session.out.remark(f"Pulling {name} to {session.client.host}")
-        with session.client.pull(name, insecure=insecure or None, stream=True) as steps:
+        with (
+            recorded(session, "pull", name, journal, no_journal=no_journal, keep=keep),
+            session.client.pull(name, insecure=insecure or None, stream=True) as steps,
+        ):
             follow(session.out, steps)
 
 
 @command(models)
-def push(session: Session, name: ModelName, insecure: Insecure = False) -> None:
+def push(
+    session: Session,
+    name: ModelName,
+    insecure: Insecure = False,
+    journal: JournalFile = None,
+    no_journal: NoJournal = False,
+) -> None:
     """Have the server upload a model to the registry in its name."""
-    with session.client.push(name, insecure=insecure or None, stream=True) as steps:
+    with (
+        recorded(session, "push", name, journal, no_journal=no_journal),
+        session.client.push(name, insecure=insecure or None, stream=True) as steps,
+    ):
         follow(session.out, steps)
 
 
@@ -77,6 +98,9 @@ def create(
     quantize: Annotated[
         str | None, typer.Option(metavar="TYPE", help="Quantize to this, such as Q4_K_M.")
     ] = None,
+    keep: Keep = False,
+    journal: JournalFile = None,
+    no_journal: NoJournal = False,
 ) -> None:
     """Have the server build a model from another one or from GGUF files.
 
@@ -84,18 +108,21 @@ def create(
     """
     if (base is None) == (not files):
         raise RequestError("create takes --from MODEL or --file GGUF: one of them")
-    with session.client.create(
-        name,
-        quantize,
-        base,
-        _uploaded(session, files),
-        _uploaded(session, adapters),
-        template=None if template is None else text_of(template),
-        license=[text_of(path) for path in licence or ()] or None,
-        system=system,
-        parameters=options_of(parameter),
-        stream=True,
-    ) as steps:
+    with (
+        recorded(session, "create", name, journal, no_journal=no_journal, keep=keep),
+        session.client.create(
+            name,
+            quantize,
+            base,
+            _uploaded(session, files),
+            _uploaded(session, adapters),
+            template=None if template is None else text_of(template),
+            license=[text_of(path) for path in licence or ()] or None,
+            system=system,
+            parameters=options_of(parameter),
+            stream=True,
+        ) as steps,
+    ):
         follow(session.out, steps)
 
 
