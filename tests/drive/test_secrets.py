@@ -10,6 +10,7 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -47,8 +48,47 @@ ARGUMENTS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 ECHOES = {"refused": 401, "forbidden": 403, "broken": 500, "unavailable": 503, "wrong": 400}
 """Answers that repeat everything they were sent, in the body and in a header."""
+
+
+@dataclass(frozen=True)
+class Echo:
+    """An answer made of what was sent."""
+
+    make: Callable[[str], Any]
+
+
+IN_BAND = {
+    "error in the answer": Echo(lambda said: reply(line(error=said))),
+    "error of an engine": Echo(lambda said: reply(line(error=json.dumps({"error": said})))),
+    "error in an object": Echo(lambda said: reply(line(error={"message": said, "type": said}))),
+    "error in the middle": Echo(lambda said: reply(CHAT, line(error=said, signin_url=said))),
+    "a line of nonsense": Echo(lambda said: reply(CHAT, f"{said[:190]}\n".encode())),
+    "wrong types": Echo(lambda said: reply(line(model=said, message=said, version=[said]))),
+    "lost with a text": Echo(lambda said: Fault("lost", "head", said)),
+    "cut with a text": Echo(lambda said: reply(CHAT, _caused(Fault("lost", "body", said), said))),
+    "bad head": Echo(lambda said: _caused(Fault("protocol", "head", repr(said)), said)),
+    "redirect to what was sent": Echo(lambda said: reply(status=307, location=f"ftp://x/{said}")),
+}
+"""The same in the other places where a server's words end in an error."""
+
+
+def line(**fields: Any) -> bytes:
+    """Give a record."""
+    return json.dumps(fields).encode() + b"\n"
+
+
+CHAT = line(model="m", message={"role": "assistant", "content": "a"}, done=False)
+
+
+def _caused(fault: Fault, said: str) -> Fault:
+    """Give a fault that a library's own error, with a text of its own, led to."""
+    fault.__cause__ = ValueError(f"bad: {said}")
+    return fault
+
+
 ANSWERS: dict[str, Any] = {
     **ECHOES,
+    **IN_BAND,
     "no connection": Fault("connect", "connect", "connection refused"),
     "lost": Fault("lost", "head", "reset"),
     "late": Fault("timeout", "head", "no answer in time"),
@@ -77,7 +117,7 @@ def log() -> Any:
     root.setLevel(level)
 
 
-def echo(status: int, request: Request) -> Any:
+def echo(made: int | Echo, request: Request) -> Any:
     """What a talkative server says of a request."""
     sent = [value for name, value in request.headers if name not in ("accept", "user-agent")]
     sent += [value.partition(" ")[2] for value in sent]
@@ -86,8 +126,10 @@ def echo(status: int, request: Request) -> Any:
     if isinstance(request.body, bytes):
         sent.append(request.body.decode())
     said = " ".join(sent)
+    if isinstance(made, Echo):
+        return made.make(said)
     body = json.dumps({"error": said, "error_description": f"{said} and {said}"}).encode()
-    return reply(body, status=status, www_authenticate=said)
+    return reply(body, status=made, www_authenticate=said)
 
 
 class Talkative(Script):
@@ -95,7 +137,7 @@ class Talkative(Script):
 
     def begin(self, request: Request) -> Any:
         made = super().begin(request)
-        return echo(made, request) if isinstance(made, int) else made
+        return echo(made, request) if isinstance(made, int | Echo) else made
 
 
 def shown(thing: Any) -> str:
@@ -145,6 +187,27 @@ def test_no_error_and_no_object_shows_a_secret(
         texts = [shown_of_error(error)]
     texts += [repr(sent.request) for sent in colour.script.sent if kind != "query"]
     require_unseen("\n".join([*texts, log.getvalue()]))
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("answer", sorted({*ECHOES, *IN_BAND}))
+@pytest.mark.parametrize("kind", ["token", "pair", "header"])
+def test_what_a_server_repeats_of_a_secret_is_in_no_error(
+    colour: Colour, kind: str, answer: str, streams: bool
+) -> None:
+    """In a status, in a stream, in what is no JSON, and in what the transport says."""
+    client = colour.client(**ARGUMENTS[kind]())
+    colour.script.__class__ = Talkative
+    colour.script.answers = [ANSWERS[answer]] * 4
+
+    def ask() -> None:
+        made = colour.do(client.chat("m", [], stream=streams))
+        if streams:
+            colour.list(made)
+
+    with pytest.raises(ArrieroError) as caught:
+        ask()
+    require_unseen(shown_of_error(caught.value))
 
 
 def _sources(client: Any) -> list[Any]:

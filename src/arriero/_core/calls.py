@@ -65,6 +65,8 @@ class Call(Generic[T]):
     base: Base | None = None
     """Server to use instead of the client's; gets none of the client's own headers."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no error may repeat of the body; of headers that is known by their names."""
     timeouts: Timeouts | None = None
     """Instead of the client's, wholly."""
     patient: bool = False

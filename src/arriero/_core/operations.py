@@ -29,7 +29,7 @@ from arriero._core.journal import Receipt
 from arriero._core.policy.cleartext import Cleartext, complaint, exposes
 from arriero._core.policy.concurrency import Permit
 from arriero._core.replies import error_of_reply
-from arriero._core.secrecy import without_secrets
+from arriero._core.secrecy import cleaned
 from arriero.content import Content
 from arriero.errors import (
     ArrieroError,
@@ -120,6 +120,8 @@ class Progress(msgspec.Struct):
     host: str = ""
     attempts: int = 0
     """Requests sent, or tried to be."""
+    sent: Headers = ()
+    """Of the last of them."""
     until: float | None = None
     """When the whole answer, or the first record, must be here."""
     was_lost: bool = False
@@ -186,7 +188,7 @@ def exchanged(call: Call[T], target: Target, progress: Progress) -> Operation[T]
         made = made_of(call, head, body)
     except ArrieroError as error:
         error.phase = "body"
-        described(error, call=call.name, host=progress.host, attempts=progress.attempts)
+        told(error, call, progress)
         raise
     if isinstance(made, Record):
         require_ours(made, call, target, progress)
@@ -251,6 +253,7 @@ def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Hea
     while True:
         _guard(call, target, progress, request)
         progress.attempts += 1
+        progress.sent = request.headers
         timeouts, now = progress.timeouts, target.clock()
         progress.until = earliest(now, timeouts.first_token_s, progress.started_s, timeouts.total_s)
         try:
@@ -285,11 +288,11 @@ def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Hea
             body = yield ReadBody(progress.until)
         except Fault:
             body = b""  # the status says more than the loss of its text
-        error = error_of_reply(head.status, *without_secrets(request.headers, head, body))
+        error = error_of_reply(head.status, head.headers, body)
         if head.status in _UNKNOWN and not _repeatable(call):
             error.retryable = False
         error.phase = "head"
-        raise described(error, call=call.name, host=progress.host, attempts=progress.attempts)
+        raise told(error, call, progress)
 
 
 def _guard(call: Call[Any], target: Target, progress: Progress, request: Request) -> None:
@@ -513,7 +516,7 @@ def _followed(
             raise ProtocolError(str(cause)) from cause
     except ProtocolError as error:
         error.phase = "head"
-        described(error, call=call.name, host=progress.host, attempts=progress.attempts)
+        told(error, call, progress)
         raise
     headers, origin = request.headers, origin_of(url)
     if origin != progress.host:
@@ -535,9 +538,16 @@ def failure(
 ) -> ArrieroError:
     """Make the error of a fault in this call."""
     spent_s = target.clock() - progress.started_s
+    cleaned(fault, progress.sent, call.secrets)
     error = error_of_fault(fault, progress.timeouts, spent_s=spent_s, streaming=streaming)
     if fault.kind == "lost" and not streaming:
         error.retryable = _repeatable(call)
+    return told(error, call, progress)
+
+
+def told(error: ArrieroError, call: Call[Any], progress: Progress) -> ArrieroError:
+    """Write onto what came of a request which call it belongs to; no secret stays in it."""
+    cleaned(error, progress.sent, call.secrets)
     return described(error, call=call.name, host=progress.host, attempts=progress.attempts)
 
 

@@ -15,7 +15,7 @@ from arriero._core.governed import failed, tried_again
 from arriero._core.http import Fault, Head, HttpInfo
 from arriero._core.judging import StreamJudge, is_judged
 from arriero._core.ndjson import NdjsonDecoder
-from arriero._core.operations import Progress, Target, attach_parsed, failure, info
+from arriero._core.operations import Progress, Target, attach_parsed, failure, info, told
 from arriero.errors import (
     ArrieroError,
     AuditFailed,
@@ -225,7 +225,7 @@ class Reading(Generic[R]):
 
     def _fail(self, error: ArrieroError) -> None:
         progress = self._progress
-        described(error, call=self._call.name, host=progress.host, attempts=progress.attempts)
+        told(error, self._call, progress)
         if error.phase == "prepare":
             error.phase = "body"
         error.partial = self._shown.total()

@@ -46,6 +46,7 @@ def token_call(credentials: OAuth2ClientCredentials) -> Call[Token | Failure]:
         content=urlencode(form).encode(),
         whole=lambda head, body: _token(credentials, head, body),
         headers=headers,
+        secrets=(credentials.client_secret,),
         any_status=True,
     )
 
