@@ -45,7 +45,7 @@ def test_a_broken_pull_goes_on(ensure: Ensure, how: str) -> None:
     seen: list[Any] = []
     policy = PullPolicy(first_wait_s=0.01, stall_s=0.2)
     with served(ollama) as url:
-        made = ensure(url, "m", policy=policy, on_progress=seen.append)
+        made = ensure(url, "m", pull_policy=policy, on_progress=seen.append)
 
     done = [record.completed or 0 for record in seen if record.digest == NEW.digests[0]]
     assert (made.digest, made.attempts) == (NEW.digest, 2)
@@ -58,7 +58,7 @@ def test_a_pull_that_never_moves_ends(ensure: Ensure) -> None:
     ollama = Ollama(registry={full("m"): NEW}, spoilt=[Spoilt(1, "stall")] * 2)
     policy = PullPolicy(attempts=2, first_wait_s=0.01, stall_s=0.05)
     with served(ollama) as url, pytest.raises(DeadlineExceeded, match="stall_s"):
-        ensure(url, "m", policy=policy)
+        ensure(url, "m", pull_policy=policy)
     assert ollama.names == {}
 
 

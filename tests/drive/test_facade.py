@@ -227,7 +227,13 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, Any, bytes, Any]] =
     (
         "ensure",
         ("m",),
-        {"digest": DIGEST, "smoke": (), "insecure": True, "policy": None, "on_progress": print},
+        {
+            "digest": DIGEST,
+            "smoke": (),
+            "insecure": True,
+            "pull_policy": None,
+            "on_progress": print,
+        },
         "GET /api/tags",
         None,
         f'{{"models":[{{"model":"m:latest","digest":"{DIGEST[7:]}"}}]}}'.encode(),

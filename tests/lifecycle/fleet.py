@@ -15,7 +15,7 @@ from arriero.types.ensured import PullPolicy
 from tests.lifecycle.memory import HOST, Fuse, Memory
 from tests.lifecycle.ollama import Ollama
 
-QUICK = Manner(policy=PullPolicy(attempts=2))
+QUICK = Manner(pull_policy=PullPolicy(attempts=2))
 
 
 class Herd:

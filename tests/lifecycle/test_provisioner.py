@@ -112,7 +112,7 @@ def test_one_that_fails_in_the_middle(
     _, broken, third = herd.servers
     herd.servers[broken].spoilt = [Spoilt(2, "digest mismatch, file must be downloaded again")]
     with pytest.raises(ApplyFailed, match=r"digest mismatch.*old models go on serving") as raised:
-        herd.do(herd.provisioner.apply(herd.plan(), max_failed=max_failed, policy=QUICK))
+        herd.do(herd.provisioner.apply(herd.plan(), max_failed=max_failed, pull_policy=QUICK))
 
     report = raised.value.report
     assert herd.digests() == [one.digest for one in served_then]

@@ -117,7 +117,7 @@ def test_two_hosts_from_nothing_to_a_new_version_and_back(
         broken.rename(second.store / "elsewhere")
         broken.write_text("no folder")
         with pytest.raises(ApplyFailed) as raised:
-            herd.apply(herd.plan(new, relock), policy=ONE_TRY)
+            herd.apply(herd.plan(new, relock), pull_policy=ONE_TRY)
         assert list(raised.value.report.failures) == [second.server.url]
         broken.unlink()
         (second.store / "elsewhere").rename(broken)
@@ -136,7 +136,7 @@ def test_two_hosts_from_nothing_to_a_new_version_and_back(
 def ensured(farm: Farm, name: str, policy: PullPolicy) -> None:
     """Ensure the model there."""
     with Client(farm.server.url) as client:
-        client.ensure(name, insecure=True, policy=policy)
+        client.ensure(name, insecure=True, pull_policy=policy)
 
 
 def test_a_cut_line_is_resumed(line: BadLine, farms: list[Farm]) -> None:

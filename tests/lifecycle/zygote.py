@@ -42,7 +42,7 @@ def apply(url: str, folder: Path, journal: str, at: int, told: int) -> None:
         provisioner = Provisioner(client, journal=Journal(journal, durable=False))
         plan = provisioner.plan(wanted, lock)
         sys.setprofile(executioner)
-        provisioner.apply(plan, policy=PullPolicy(attempts=1))
+        provisioner.apply(plan, pull_policy=PullPolicy(attempts=1))
         sys.setprofile(None)
     os.write(told, str(executioner.calls).encode())
 

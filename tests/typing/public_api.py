@@ -18,6 +18,7 @@ import arriero
 from arriero import (
     AsyncClient,
     AsyncStream,
+    CallPolicy,
     ChatResponse,
     Client,
     EmbeddingsResponse,
@@ -154,7 +155,12 @@ def with_a_client(client: Client, flag: bool) -> None:
     assert_type(client.create_blob(path), str)
     assert_type(client.ensure("m", digest="0" * 64, on_progress=print), EnsureResponse)
     assert_type(
-        client.ensure("m", smoke=SmokeTest("hi", "hello"), policy=PullPolicy(attempts=2)),
+        client.ensure(
+            "m",
+            smoke=SmokeTest("hi", "hello"),
+            pull_policy=PullPolicy(attempts=2),
+            policy=CallPolicy(),
+        ),
         EnsureResponse,
     )
     assert_type(client.blob_exists("sha256:"), bool)

@@ -136,9 +136,10 @@ class ModelCalls(AsyncBase):
         digest: str | None = None,
         smoke: Sequence[SmokeTest] | SmokeTest = (),
         insecure: bool = False,
-        policy: PullPolicy | None = None,
+        pull_policy: PullPolicy | None = None,
         on_progress: OnProgress | None = None,
         timeouts: Timeouts | None = None,
+        policy: CallPolicy | None = None,
     ) -> EnsureResponse:
         """Have a model: pull it unless it is there, and check what came.
 
@@ -153,10 +154,13 @@ class ModelCalls(AsyncBase):
                 another one by now. None is content with what is there.
             smoke: Questions it has to answer; they are asked even if nothing was pulled.
             insecure: True lets the server speak plain http to the registry.
-            policy: Tries, waits and stalls; defaults in `PullPolicy`.
+            pull_policy: Tries, waits and stalls of the pull; defaults in `PullPolicy`.
             on_progress: Called with each record of the pull.
             timeouts: Budgets of each request, instead of the client's; `total_s` is for the
-                pull with all of its tries, and `idle_s` gives way to `policy.stall_s`.
+                pull with all of its tries, and `idle_s` gives way to `pull_policy.stall_s`. A
+                smoke test has a budget of its own for its answer.
+            policy: Tenant, priority and the like of each request. Its retries are for all but
+                the pull, which goes by `pull_policy`.
 
         Raises:
             ModelNotFound: the registry has no such model; the message names the nearest.
@@ -171,9 +175,10 @@ class ModelCalls(AsyncBase):
                 digest=digest,
                 smoke=smoke,
                 insecure=insecure,
-                policy=policy,
+                pull_policy=pull_policy,
                 on_progress=on_progress,
                 timeouts=timeouts,
+                policy=policy,
             )
         )
 

@@ -47,7 +47,7 @@ _FINAL = re.compile(
 """What another try would only meet again."""
 
 
-_ONE_TRY = CallPolicy(retry=Retry(attempts=1))
+_ONE_TRY = Retry(attempts=1)
 """What is tried again is decided here, by what a pull brings."""
 
 _SLOWEST_HASHING = 20e6
@@ -104,9 +104,10 @@ def pulled(
     model: str,
     *,
     insecure: bool | None = None,
-    policy: PullPolicy | None = None,
+    pull_policy: PullPolicy | None = None,
     on_progress: OnProgress | None = None,
     timeouts: Timeouts | None = None,
+    policy: CallPolicy | None = None,
 ) -> Operation[int]:
     """Pull a model until it is there, and give how often the pull was sent.
 
@@ -115,7 +116,8 @@ def pulled(
         DeadlineExceeded: no byte came for `stall_s` in any try; or `total_s` ran out.
         ArrieroError: the last failure of so many fruitless tries.
     """
-    policy = policy or PullPolicy()
+    pull_policy = pull_policy or PullPolicy()
+    one_try = dataclasses.replace(policy or CallPolicy(), retry=_ONE_TRY)
     # The server may rightly be silent for minutes; what a stall is, `advance` knows better.
     budgets = dataclasses.replace(timeouts or target.timeouts, idle_s=None)
     advance = Advance(target.clock())
@@ -124,21 +126,21 @@ def pulled(
     while True:
         advance.has_moved, advance.moved_s = False, target.clock()
         call = pull(model, insecure=insecure, stream=True, timeouts=budgets)
-        progress = begun(call, target, _ONE_TRY)
+        progress = begun(call, target, one_try)
         progress.started_s = started_s  # `total_s` counts over all tries
         sent += 1
         try:
-            yield from _once(call, target, progress, advance, policy.stall_s, on_progress)
+            yield from _once(call, target, progress, advance, pull_policy.stall_s, on_progress)
         except ArrieroError as error:
             reason = reason_of(error, model, advance)
             failures = 1 if advance.has_moved else failures + 1
-            if not is_passing(reason) or failures >= policy.attempts:
+            if not is_passing(reason) or failures >= pull_policy.attempts:
                 raise _told(reason, error, progress, sent) from error.__cause__
         else:
             if target.governor.answers is not None:
                 target.governor.answers.models_change(call)
             return sent
-        yield Sleep(policy.wait_s(failures))
+        yield Sleep(pull_policy.wait_s(failures))
 
 
 def _told(reason: ArrieroError, error: ArrieroError, progress: Progress, sent: int) -> ArrieroError:

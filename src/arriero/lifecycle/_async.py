@@ -101,7 +101,7 @@ class AsyncProvisioner(AsyncHosts):
         *,
         parallel: int = 1,
         max_failed: float = 0.0,
-        policy: PullPolicy | None = None,
+        pull_policy: PullPolicy | None = None,
         on_step: OnStep | None = None,
     ) -> Report:
         """Do what a plan says, after what a crash left open was finished or undone.
@@ -113,7 +113,7 @@ class AsyncProvisioner(AsyncHosts):
             parallel: Most hosts at a time.
             max_failed: Share of the hosts that may fail before no further one is begun; 0 stops
                 at the first.
-            policy: Tries, waits and stalls of pulls.
+            pull_policy: Tries, waits and stalls of pulls.
             on_step: Told what happens: step, a word for it, record of a pull or None. It is
                 called from several threads if several hosts run at a time.
 
@@ -122,7 +122,7 @@ class AsyncProvisioner(AsyncHosts):
             RequestError: the plan has a step that is refused, or another process applies now.
         """
         require_allowed(plan)
-        manner = Manner(plan.wanted.folder, policy, on_step)
+        manner = Manner(plan.wanted.folder, pull_policy, on_step)
         rollout: Rollout[list[Change]] = Rollout(
             plan.hosts, parallel=parallel, max_failed=max_failed
         )

@@ -49,7 +49,7 @@ class Manner:
     """How steps are taken."""
 
     folder: Path = Path()
-    policy: PullPolicy | None = None
+    pull_policy: PullPolicy | None = None
     on_step: OnStep | None = None
 
     def tell(self, step: Step, word: str, record: ProgressResponse | None = None) -> None:
@@ -251,7 +251,7 @@ def _landed(step: Step, change: Change, manner: Manner) -> Work[None]:
             target,
             change.landing,
             insecure=(entry.insecure if entry is not None else False) or None,
-            policy=manner.policy,
+            pull_policy=manner.pull_policy,
             on_progress=_listener(step, manner),
         )
     )
@@ -318,7 +318,7 @@ def _base(step: Step, base: str, manner: Manner) -> Work[str]:
             target,
             base,
             digest=wanted or None,
-            policy=manner.policy,
+            pull_policy=manner.pull_policy,
             on_progress=_listener(step, manner),
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arriero._core.api.ensure import ensure
+from arriero._core.effects import Send
+from arriero._core.events import CallStarted
 from arriero.errors import (
     AccessDenied,
     ArrieroError,
@@ -19,7 +22,7 @@ from arriero.errors import (
     StreamFailed,
     VerificationFailed,
 )
-from arriero.settings import Timeouts
+from arriero.settings import CallPolicy, Retry, Timeouts
 from arriero.types.ensured import PullPolicy, SmokeTest
 from tests.lifecycle.memory import Memory
 from tests.lifecycle.ollama import Ollama, Spoilt, built, full
@@ -100,6 +103,32 @@ def test_a_layer_that_is_not_there_is_noticed() -> None:
         ensured(ollama, digest=NEW.digest)
 
 
+def test_policy_and_timeouts_reach_every_request() -> None:
+    """List, registry, pull, blobs, show and smoke test; only a pull's tries are its own."""
+    told: list[Any] = []
+    memory = Memory(server(), observers=[told.append])
+    policy = CallPolicy(retry=Retry(attempts=7), tenant="batch", priority=-1)
+    budgets, seen = Timeouts(connect_s=3.5), dict[str, Any]()
+    act = memory._act
+
+    def watched(effect: Any) -> Any:
+        if isinstance(effect, Send):
+            seen[effect.request.url] = effect.connect_s
+        return act(effect)
+
+    memory._act = watched  # type: ignore[method-assign]
+    how: Any = {"digest": NEW.digest, "smoke": SmokeTest("hi"), "timeouts": budgets}
+    memory.run(ensure(memory.target, "m", policy=policy, **how))
+    starts = [one for one in told if isinstance(one, CallStarted)]
+    assert {one.call for one in starts} >= {"GET /api/tags", "POST /api/pull", "POST /api/show"}
+    assert {one.policy.tenant for one in starts} == {"batch"}
+    pull = next(one.policy for one in starts if one.call == "POST /api/pull")
+    assert pull == dataclasses.replace(policy, retry=Retry(attempts=1))
+    assert [one.policy for one in starts if one.policy != policy] == [pull]
+    assert set(seen.values()) == {3.5}
+    assert any("/v2/library/m/manifests/latest" in url for url in seen)
+
+
 @pytest.mark.parametrize("how", ["cut", "stall", "max retries exceeded: EOF", "digest mismatch, x"])
 @pytest.mark.parametrize("after", [0, 1, 3, 5])
 def test_a_pull_that_breaks_goes_on_where_it_stopped(how: str, after: int) -> None:
@@ -118,7 +147,7 @@ def test_the_waits_grow_and_end() -> None:
     memory = Memory(ollama)
     policy = PullPolicy(attempts=4, first_wait_s=2, max_wait_s=5)
     with pytest.raises(StreamFailed, match="max retries exceeded") as raised:
-        memory.run(ensure(memory.target, "m", policy=policy))
+        memory.run(ensure(memory.target, "m", pull_policy=policy))
 
     assert memory.slept == [2, 4, 5]
     assert (raised.value.attempts, raised.value.call) == (4, "POST /api/pull")
@@ -128,7 +157,7 @@ def test_the_waits_grow_and_end() -> None:
 def test_a_try_that_brings_bytes_starts_the_count_anew() -> None:
     """A slow line that breaks all the time still gets there."""
     ollama = server(*[Spoilt(3, "cut")] * 3)
-    assert ensured(ollama, policy=PullPolicy(attempts=1 + 1)).attempts == 4
+    assert ensured(ollama, pull_policy=PullPolicy(attempts=1 + 1)).attempts == 4
 
 
 def test_a_stall_is_told_apart_from_a_long_wait() -> None:
@@ -139,7 +168,7 @@ def test_a_stall_is_told_apart_from_a_long_wait() -> None:
     memory = Memory(ollama)
     policy = PullPolicy(attempts=2, stall_s=20)
     with pytest.raises(DeadlineExceeded, match="stall_s=20 ran out") as raised:
-        memory.run(ensure(memory.target, "m", policy=policy))
+        memory.run(ensure(memory.target, "m", pull_policy=policy))
     assert raised.value.attempts == 2
     assert 40 <= memory.clock.now_s - 100 <= 45
 
@@ -257,7 +286,7 @@ def test_whatever_breaks_it_is_there_whole_or_not_at_all(
     """Success means the wanted digest; failure leaves what was there, or a proven new one."""
     ollama = server(*spoilt, **({"m": OLD} if has_old else {}))
     try:
-        made = ensured(ollama, digest=NEW.digest, policy=PullPolicy(attempts=3))
+        made = ensured(ollama, digest=NEW.digest, pull_policy=PullPolicy(attempts=3))
     except ArrieroError:
         assert ollama.has("m") in (OLD.digest if has_old else None, NEW.digest)
     else:
