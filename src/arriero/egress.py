@@ -32,7 +32,7 @@ class Egress:
     """
 
     hosts: Sequence[str] = LOOPBACK
-    """Servers, proxies and token servers that may be sent to."""
+    """Servers, proxies, token servers and Redis servers that may be sent to."""
     cloud_models: bool = False
     """True allows models that ollama.com runs: names that end in ``:cloud``, or ``-cloud``
     in their tag, models the server passes on, and its account there."""
@@ -75,7 +75,7 @@ class EgressDecision:
     rule: str = ""
     """Which rule refuses it: ``host``, ``redirect``, ``proxy``, ``token_url``, ``cloud_model``,
     ``remote_model``, ``account``, ``web_tools``, ``registry``, ``insecure`` or ``unreadable``;
-    empty if none does."""
+    empty if none does. ``redis`` refuses no call but the client: it is not made."""
     reason: str = ""
     """What was found."""
     remedy: str = ""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from arriero import Egress, EgressDenied, OAuth2ClientCredentials, PolicyError
 from arriero.errors import ArrieroError, ModelNotFound
-from arriero.settings import Limits, Retry
+from arriero.settings import Cache, Limits, RedisRates, Retry
 
 from .scripted import Colour, reply
 
@@ -229,6 +229,45 @@ def test_a_token_server_must_be_on_the_list(colour: Colour) -> None:
     assert isinstance(error, EgressDenied)
     assert error.rule == "token_url"
     assert "s3cret" not in str(error)
+
+
+@pytest.mark.parametrize("use", ["cache", "rates"])
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("redis://:s3cret@evil.com/0", "evil.com:6379"),
+        ("rediss://server:7000", "server:7000"),
+        ("redis:///0?host=evil.com&port=1", "evil.com:1"),
+        ("redis://[2001:db8::1]:7000", "[2001:db8::1]:7000"),
+    ],
+)
+def test_a_redis_must_be_on_the_list(colour: Colour, use: str, url: str, where: str) -> None:
+    """It gets answers, or at least who asks how often: the client is not even made."""
+    egress = Egress(hosts=["server:80", "10.0.0.0/8", "https://evil.com"])
+    with pytest.raises(EgressDenied) as caught:
+        colour.client(egress=egress, **keeps_in(use, url))
+    error = caught.value
+    assert (error.rule, error.was_sent) == ("redis", False)
+    assert f" in the Redis at {where}; to allow it, add {where!r} to hosts" in str(error)
+    assert "s3cret" not in str(error)
+    colour.client(egress=Egress(hosts=[where]), **keeps_in(use, url))
+
+
+@pytest.mark.parametrize("use", ["cache", "rates"])
+@pytest.mark.parametrize(
+    "url", ["redis://localhost", "redis://127.0.0.1:7000", "redis:///0", "unix:///run/redis.sock"]
+)
+def test_a_redis_on_this_machine_is_local(colour: Colour, use: str, url: str) -> None:
+    """Without a host, or by the path of a socket, it can be nowhere else."""
+    client = colour.client(egress=Egress.local_only(), **keeps_in(use, url))
+    assert client.explain("list").rule == "host"  # as without
+
+
+def keeps_in(use: str, url: str) -> dict[str, Any]:
+    """Give the argument of a client that keeps something in a Redis."""
+    if use == "cache":
+        return {"cache": Cache(redis=url)}
+    return {"limits": Limits(requests_per_s=1, shared=RedisRates(url))}
 
 
 def test_explain_says_what_a_call_would_meet(colour: Colour, tmp_path: Path) -> None:

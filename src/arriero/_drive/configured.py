@@ -101,6 +101,7 @@ class Configured:
 
         Raises:
             RequestError: an argument is wrong or unknown.
+            EgressDenied: `egress` does not allow the Redis server of `cache` or `limits`.
         """
         if limits is not None and not isinstance(limits, Limits):
             httpx_arguments["limits"] = limits
@@ -213,7 +214,8 @@ class Configured:
         """Say whether the egress policy would let a call be sent, and why. Nothing is sent.
 
         With `Egress.look_up`, what only the server knows of a model is left out, unless an
-        earlier call has asked.
+        earlier call has asked. The Redis servers of `cache` and `limits` are on the list: the
+        client would not have been made otherwise.
 
         Args:
             call: Name of a method, such as ``"chat"``.

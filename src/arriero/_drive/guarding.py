@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from arriero._core.host import Base, parse_host
-from arriero._core.policy.egress import Guard
+from arriero._core.policy.egress import Guard, denied_error
 from arriero.egress import Egress
 from arriero.errors import RequestError
 from arriero.identity import OAuth2ClientCredentials
@@ -19,6 +19,7 @@ def guard_of(
     base: Base,
     proxy: str | None,
     httpx_options: Mapping[str, Any] | None,
+    outside: Iterable[str],
     environ: Mapping[str, str],
 ) -> Guard | None:
     """Make the guard of a client.
@@ -30,10 +31,12 @@ def guard_of(
         proxy: The one our own transport uses.
         httpx_options: Arguments of the httpx client that is to be made, which finds
             proxies of its own; None if none is.
+        outside: Where the client keeps what it shares with others.
         environ: The environment.
 
     Raises:
         RequestError: `egress` is none.
+        EgressDenied: something would be kept where it may not.
     """
     if egress is None:
         return None
@@ -42,9 +45,14 @@ def guard_of(
     proxies = [proxy] if proxy else []
     if httpx_options is not None:
         proxies += _proxies_of(httpx_options, environ)
-    return Guard(
+    guard = Guard(
         egress, proxies=tuple(dict.fromkeys(proxies)), token_urls=dict(_token_urls(auth, base))
     )
+    for place in outside:
+        decision = guard.decide_keeping(place)
+        if not decision.allowed:
+            raise denied_error(decision)
+    return guard
 
 
 def _token_urls(auth: Any, base: Base) -> Iterator[tuple[str, str]]:

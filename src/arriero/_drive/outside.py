@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from arriero._core.policy.shared_rate import SCRIPT, Question, SharedRates
@@ -31,6 +31,10 @@ class Outside:
         link = (AsyncRedisLink if self.is_async else RedisLink)(url, timeout_s)
         self._links.append(link)
         return link
+
+    def places(self) -> Iterator[str]:
+        """Give where the links lead, as far as that is another machine."""
+        return (link.place for link in self._links if link.place is not None)
 
     def closing(self, close: Callable[[], None]) -> None:
         """Have `close` called when the client is closed; it does not wait."""

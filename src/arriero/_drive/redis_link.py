@@ -35,13 +35,18 @@ def _options(timeout_s: float) -> dict[str, Any]:
 
 
 class RedisLink:
-    """A Redis server, asked by threads."""
+    """A Redis server, asked by threads.
+
+    Attributes:
+        place: Where it is, as ``redis://host:port``; None for a socket of this machine.
+    """
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._url, self._timeout_s = url, timeout_s
         self._where = _shown(url)
         try:
             self._client: Any = self._made()
+            self.place = _place(url)
         except ImportError as cause:
             raise MissingExtra(
                 "a Redis server needs redis-py; install it with: pip install 'arriero[redis]'"
@@ -130,6 +135,18 @@ def _bury(client: Any) -> None:
             bury(writer.transport)
             with contextlib.suppress(AttributeError):
                 writer.transport._closing = True  # else its writer complains of the closed loop
+
+
+def _place(url: str) -> str | None:
+    """Read a URL as redis-py does, whose query may name the host too."""
+    from redis import connection
+
+    reader: Any = connection
+    read: dict[str, Any] = reader.parse_url(url)
+    if "path" in read:
+        return None
+    host = str(read.get("host") or "localhost")
+    return f"redis://{f'[{host}]' if ':' in host else host}:{read.get('port') or 6379}"
 
 
 def _shown(url: str) -> str:

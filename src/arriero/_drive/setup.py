@@ -166,7 +166,13 @@ def setup(
     key = CLOUD.origin in identity.sources or _key_given(target) or api_key
     httpx_options = options if needs_httpx else None
     guard = guard_of(
-        egress, auth=auth, base=base, proxy=chosen, httpx_options=httpx_options, environ=environ
+        egress,
+        auth=auth,
+        base=base,
+        proxy=chosen,
+        httpx_options=httpx_options,
+        outside=outside.places(),
+        environ=environ,
     )
     target = dataclasses.replace(target, egress=guard, content=_content(content))
     return Setup(target, settings, identity.sources, key, httpx_options, outside)

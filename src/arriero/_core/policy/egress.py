@@ -171,6 +171,16 @@ class Guard:
                     " names it",
                 )
 
+    def decide_keeping(self, place: str) -> EgressDecision:
+        """Say whether answers, and who asks how often, may be kept in the Redis at `place`."""
+        if self._hosts.allows(place):
+            return ALLOWED
+        return _denied(
+            "redis",
+            f"the client would keep answers or rates in the Redis at {_bare(place)}",
+            f"add {_bare(place)!r} to hosts",
+        )
+
     # What only the server knows
 
     def wants_to_know(self, call: Call[object], origin: str) -> tuple[str, ...]:
