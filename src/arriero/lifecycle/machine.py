@@ -75,4 +75,5 @@ def _vram_free() -> int | None:
     except nvml.NVMLError:
         return None
     finally:
-        nvml.nvmlShutdown()
+        with suppress(nvml.NVMLError):  # it has answered, or not, and that stands
+            nvml.nvmlShutdown()
