@@ -17,13 +17,12 @@ from arriero._core.answers.way import answered
 from arriero._core.calls import Call
 from arriero._core.clearance import require_allowed
 from arriero._core.digests import looked_up
-from arriero._core.effects import Consult, Operation, Sleep, Wait
+from arriero._core.effects import Operation, Sleep
 from arriero._core.http import Head
 from arriero._core.judging import judged_answer, judged_request
 from arriero._core.keeping import kept, noted
 from arriero._core.operations import Progress, Target, begun, exchanged, opened
 from arriero._core.policy.retry import Stop
-from arriero._core.policy.shared_rate import Question, SharedRates
 from arriero.errors import ArrieroError, CallCancelled, ModelNotFound
 from arriero.settings import CallPolicy
 
@@ -56,7 +55,7 @@ def whole(call: Call[T], target: Target, policy: CallPolicy | None = None) -> Op
 
 
 def _asked(call: Call[Any], target: Target, progress: Progress) -> Operation[Any]:
-    yield from _entered(call, target, progress)
+    require_allowed(call, target, progress, (call.base or target.base).join(call.path))
     return (yield from _tried(call, target, progress, exchanged))
 
 
@@ -66,7 +65,7 @@ def streamed(call: Call[Any], target: Target, progress: Progress) -> Operation[H
     is_open = False
     try:
         call = progress.judged = yield from judged_request(call, target, progress)
-        yield from _entered(call, target, progress)
+        require_allowed(call, target, progress, (call.base or target.base).join(call.path))
         head = yield from _tried(call, target, progress, opened)
         is_open = True
     except ArrieroError as error:
@@ -95,34 +94,15 @@ def failed(progress: Progress, error: ArrieroError) -> None:
     progress.outcome = "cancelled" if isinstance(error, CallCancelled) else "failed"
 
 
-def _entered(call: Call[Any], target: Target, progress: Progress) -> Operation[None]:
-    """Wait for the call's turn."""
-    governor = target.governor
-    require_allowed(call, target, progress, (call.base or target.base).join(call.path))
-    until = _queue_until(target, progress)
-    permit = governor.enter(call, progress, progress.total_until())
-    if permit is not None:
-        if not permit.is_ready:
-            yield Wait(permit, until)
-        governor.entered(call, progress)
-    yield from looked_up(call, target, progress)
-
-
-def _queue_until(target: Target, progress: Progress) -> float | None:
-    limits = target.governor.limits
-    until = progress.total_until()
-    if limits is None or limits.max_wait_s is None:
-        return until
-    patience = target.clock() + limits.max_wait_s
-    return patience if until is None else min(patience, until)
-
-
 def _tried(call: Call[Any], target: Target, progress: Progress, attempt: Try[T]) -> Operation[T]:
     """Try until it works, or the policies have enough."""
-    governor = target.governor
+    governor, host = target.governor, (call.base or target.base).origin
     while True:
-        yield from _paced(call, target, progress)
-        governor.ask_circuit(call, progress, (call.base or target.base).origin)
+        effect = governor.step(call, progress, host)
+        while effect is not None:
+            effect = governor.step(call, progress, host, (yield effect))
+        if governor.witnesses.digests is not None:
+            yield from looked_up(call, target, progress)
         progress.tries += 1
         try:
             return (yield from attempt(call, target, progress))
@@ -154,49 +134,6 @@ def _provided(
     return (yield from target.provide(target, call.body["model"], timeouts))
 
 
-def _paced(call: Call[Any], target: Target, progress: Progress) -> Operation[None]:
-    """Wait for the call's time."""
-    governor = target.governor
-    if governor.shared is not None and call.runs_model:
-        yield from _paced_with_others(call, target, progress, governor.shared)
-        return
-    wait_s = governor.pace(call, progress, progress.total_until())
-    if wait_s > 0:
-        progress.is_pacing = True  # whoever is cancelled here gives the turn back
-        yield Sleep(wait_s)
-        progress.is_pacing = False
-        progress.paced_s += wait_s
-
-
-def _paced_with_others(
-    call: Call[Any], target: Target, progress: Progress, shared: SharedRates
-) -> Operation[None]:
-    governor = target.governor
-    step = governor.begin_shared(call, progress)
-    while isinstance(step, Question):
-        question, answer = step, None
-        try:
-            answer = yield Consult(shared.ask, (question,))
-        finally:
-            if answer is None:
-                shared.unknown(question)
-        step = governor.go_on_shared(question, answer)
-    if step is None:
-        raise governor.unshared(call, progress)
-    if shared.trouble:
-        progress.trail.append(f"shared rates not reached, {shared.trouble}: this client's share")
-    wait_s = governor.in_time(call, progress, step, progress.total_until())
-    if wait_s > 0:
-        has_slept = False
-        try:
-            yield Sleep(wait_s)
-            has_slept = True
-        finally:
-            if not has_slept:
-                shared.give_back(1.0, 0.0)
-        progress.paced_s += wait_s
-
-
 def _after(
     call: Call[Any],
     target: Target,
@@ -210,14 +147,7 @@ def _after(
     governor.tried(progress, error)
     wait_s = governor.goes_back(progress, error)
     if wait_s is not None:
-        until = _queue_until(target, progress)
-        if until is not None:
-            wait_s = min(wait_s, max(0.0, until - target.clock()))
         yield Sleep(wait_s)
-        permit = governor.lines_up(progress)
-        if not permit.is_ready:
-            yield Wait(permit, until)
-        governor.entered(call, progress)
         return
     decision = governor.next_try(progress, error, progress.total_until(), is_resumed=is_resumed)
     if isinstance(decision, Stop):

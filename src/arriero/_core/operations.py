@@ -28,6 +28,7 @@ from arriero._core.images import ImagePath, loaded
 from arriero._core.journal import Receipt
 from arriero._core.policy.cleartext import Cleartext, complaint, exposes
 from arriero._core.policy.concurrency import Permit
+from arriero._core.policy.shared_rate import Question
 from arriero._core.replies import error_of_reply
 from arriero._core.secrecy import cleaned
 from arriero.content import Content
@@ -67,6 +68,10 @@ _BEARER = "Bearer "
 
 Headers = tuple[tuple[str, str], ...]
 
+
+Stage: TypeAlias = Literal["new", "queued", "back", "rates", "asking", "pacing", "go"]
+"""Of a call before a try: it needs a permit; waits for it; lost it to a 503 and lines up
+again. It takes its turn under the rates; asks for it; waits for it. It may go."""
 
 Provide: TypeAlias = "Callable[[Target, str, Timeouts], Operation[bool]]"
 
@@ -113,6 +118,10 @@ class Progress(msgspec.Struct):
     started_s: float
     timeouts: Timeouts
     policy: CallPolicy
+    model: str
+    runs_model: bool
+    stage: Stage = "new"
+    """What it has passed on the way to its next try."""
     content: bytes | FileBody | None = None
     """The request's body, made once for all tries."""
     is_prepared: bool = False
@@ -134,8 +143,10 @@ class Progress(msgspec.Struct):
     reserved_tokens: float = 0.0
     queued_s: float = 0.0
     paced_s: float = 0.0
-    is_pacing: bool = False
-    """True while a turn under this client's own rates is waited for."""
+    pace_s: float = 0.0
+    """The wait for the rates that is under way."""
+    question: Question | None = None
+    """What is being asked about the rates that others share."""
     first_record_s: float | None = None
     records: int = 0
     resumed_at: tuple[int, ...] = ()
@@ -173,7 +184,14 @@ def begun(call: Call[Any], target: Target, policy: CallPolicy | None = None) -> 
     timeouts = call.timeouts or target.timeouts
     if call.patient and call.timeouts is None:
         timeouts = dataclasses.replace(timeouts, first_token_s=None)
-    return Progress(next(_NUMBERS), target.clock(), timeouts, policy or _NO_POLICY)
+    return Progress(
+        next(_NUMBERS),
+        target.clock(),
+        timeouts,
+        policy or _NO_POLICY,
+        call.model,
+        call.runs_model,
+    )
 
 
 def exchanged(call: Call[T], target: Target, progress: Progress) -> Operation[T]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arriero._core.policy.breaker import Key, State
-from arriero._core.policy.concurrency import Queue
 from arriero._core.sketch import Sketch, Spread
 
 if TYPE_CHECKING:
+    from arriero._core.gate import Gate
     from arriero._core.operations import Progress
     from arriero._core.witnesses import Witnesses
 
@@ -26,7 +26,6 @@ class Counts:
     failed: Counter[str] = field(default_factory=Counter[str])
     tries: int = 0
     decisions: Counter[str] = field(default_factory=Counter[str])
-    refused: int = 0
     queued_s: float = 0.0
     prompt_tokens: int = 0
     answer_tokens: int = 0
@@ -168,13 +167,11 @@ def _shown(spread: Spread, unit: str) -> str:
 def snapshot(
     counts: Counts,
     witnesses: Witnesses,
-    queue: Queue | None,
-    breakers: Mapping[Key, State],
-    rate_errors: int,
+    gate: Gate,
     cache: CacheStatistics,
 ) -> Statistics:
     """Give what the counters show at this moment."""
-    journal = witnesses.journal
+    journal, queue, circuits, shared = witnesses.journal, gate.queue, gate.circuits, gate.shared
     return Statistics(
         started=counts.started,
         ok=counts.ok,
@@ -184,15 +181,15 @@ def snapshot(
         retries=counts.decisions["again"],
         requeued=counts.decisions["requeued"],
         resumed=counts.decisions["resumed"],
-        refused=counts.refused,
+        refused=gate.refused,
         running=queue.running if queue is not None else 0,
         waiting=queue.waiting if queue is not None else 0,
         limit=queue.limit if queue is not None else None,
         queued_s=counts.queued_s,
         prompt_tokens=counts.prompt_tokens,
         answer_tokens=counts.answer_tokens,
-        breakers=breakers,
-        rate_errors=rate_errors,
+        breakers=circuits.states() if circuits is not None else {},
+        rate_errors=shared.errors if shared is not None else 0,
         cache=cache,
         observer_errors=witnesses.errors,
         spent_s=counts.spent_s.spread(),

@@ -171,6 +171,8 @@ class Queue:
         limit = self.limit
         if limit is not None and self.running >= limit:
             return False
+        if not self._per_model:
+            return True
         most = self._per_model.get(permit.model)
         return most is None or self._running_of_model.get(permit.model, 0) < most
 
@@ -207,9 +209,9 @@ class Queue:
 
     def _forget_idle(self, tenant: str) -> None:
         """Keep nothing of a tenant that neither runs nor waits: there may be millions."""
-        if tenant not in self._running_of_tenant and not any(
-            tenant in lane for lane in self._lanes.values()
-        ):
+        if tenant in self._running_of_tenant:
+            return
+        if not self._lanes or not any(tenant in lane for lane in self._lanes.values()):
             self._served.pop(tenant, None)
 
     @staticmethod

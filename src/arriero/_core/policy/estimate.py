@@ -41,9 +41,9 @@ def _length(text: object) -> int:
 def most_answer_tokens(body: Mapping[str, Any]) -> int | None:
     """Give the ``num_predict`` a call sets; None if it sets none, or no limit."""
     options = body.get("options")
-    value: object = None
-    if isinstance(options, Mapping):
-        value = cast("Mapping[str, object]", options).get("num_predict")
+    if not isinstance(options, dict | Mapping):  # most are None or dicts, which is quick to see
+        return None
+    value = cast("Mapping[str, object]", options).get("num_predict")
     return value if isinstance(value, int) and value >= 0 else None
 
 

@@ -36,12 +36,14 @@ class Bucket:
 
     def take(self, amount: float, now_s: float) -> float:
         """Spend `amount` and give the seconds after which that is within the rate."""
-        if self._at_s is not None:
-            gained = max(now_s - self._at_s, 0.0) * self._per_s
-            self._left = min(self._burst, self._left + gained)
+        left, at_s = self._left, self._at_s
+        if at_s is not None and now_s > at_s:
+            left += (now_s - at_s) * self._per_s
+            if left > self._burst:
+                left = self._burst
         self._at_s = now_s
-        self._left -= amount
-        return max(0.0, -self._left / self._per_s)
+        self._left = left = left - amount
+        return -left / self._per_s if left < 0 else 0.0
 
     def give_back(self, amount: float) -> None:
         """Take back what was not spent; a negative amount was spent on top."""
@@ -92,9 +94,9 @@ class Rates:
     def take(self, tokens: float, now_s: float) -> float:
         """Spend one request and `tokens`; give the seconds to wait before sending."""
         wait_s = self._requests.take(1.0, now_s) if self._requests is not None else 0.0
-        if self._tokens is not None:
-            wait_s = max(wait_s, self._tokens.take(tokens, now_s))
-        return wait_s
+        if self._tokens is None:
+            return wait_s
+        return max(wait_s, self._tokens.take(tokens, now_s))
 
     def give_back(self, requests: float, tokens: float) -> None:
         """Take back what was not spent; negative tokens were spent on top."""
