@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+import msgspec
 
 from arriero._core.completion import Tally
 from arriero._core.host import Base
@@ -37,8 +38,7 @@ RUNS_MODEL = frozenset(
 """Paths where a model works: they count for limits, and asking again changes nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(msgspec.Struct, Generic[T], frozen=True):
     """What to send, and what its answer means.
 
     `T` is the whole answer, or one record of a stream.
@@ -51,7 +51,7 @@ class Call(Generic[T]):
     """Makes records of a stream, and the whole answer unless `whole` does."""
     body: Mapping[str, Any] | None = None
     """JSON value of the body."""
-    content: bytes | FileBody | None = field(default=None, repr=False)
+    content: bytes | FileBody | None = None
     """Body that is no JSON; `body` is None then."""
     stream: bool = False
     tally: Callable[[], Tally[Any]] | None = None
@@ -64,8 +64,8 @@ class Call(Generic[T]):
     repeat: Repeat = "always"
     base: Base | None = None
     """Server to use instead of the client's; gets none of the client's own headers."""
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
+    secrets: tuple[str, ...] = ()
     """What no error may repeat of the body; of headers that is known by their names."""
     timeouts: Timeouts | None = None
     """Instead of the client's, wholly."""
@@ -78,6 +78,9 @@ class Call(Generic[T]):
     """True if every status is an answer."""
     is_traced: bool = False
     """True if a tracer has put itself around the call, and tells of it on its own."""
+
+    def __repr__(self) -> str:  # without texts and headers
+        return f"Call({self.name!r}, model={self.model!r})"
 
     @property
     def model(self) -> str:

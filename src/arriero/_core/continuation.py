@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
+
+import msgspec
 
 from arriero._core.calls import Call
 from arriero.errors import (
@@ -49,10 +50,10 @@ def continued(call: Call[Any], so_far: Any) -> tuple[Call[Any], str] | None:
         if message.thinking:
             beginning["thinking"] = message.thinking
         messages = [*(body.get("messages") or ()), beginning]
-        return dataclasses.replace(call, body={**body, "messages": messages}), message.content
+        return msgspec.structs.replace(call, body={**body, "messages": messages}), message.content
     if isinstance(so_far, GenerateResponse) and body.get("raw") and so_far.response:
         prompt = f"{body.get('prompt') or ''}{so_far.response}"
-        return dataclasses.replace(call, body={**body, "prompt": prompt}), ""
+        return msgspec.structs.replace(call, body={**body, "prompt": prompt}), ""
     return None
 
 

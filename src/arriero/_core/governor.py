@@ -237,6 +237,10 @@ class Governor:
                     gate.leave(call, progress, last, now_s)
             finally:
                 self._lock.release()
+        if gate.admitted or gate.changes:
+            self._pass_on(gate)
+
+    def _pass_on(self, gate: Gate) -> None:
         for permit in _drained(gate.admitted):
             permit.ready()
         for (host, model), state in _drained(gate.changes):

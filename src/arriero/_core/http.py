@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -19,15 +18,17 @@ class FileBody(msgspec.Struct, frozen=True):
     """Bytes, sent as ``Content-Length``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What a transport sends, word for word."""
 
     method: str
     url: str
     """Absolute, without credentials and fragment."""
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body: bytes | FileBody | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | FileBody | None = None
+
+    def __repr__(self) -> str:  # without texts and headers
+        return f"Request({self.method!r}, {self.url!r})"
 
     @property
     def size(self) -> int:

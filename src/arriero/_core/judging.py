@@ -6,7 +6,6 @@ nor that of an exception the function raised, which may quote it.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -82,8 +81,8 @@ def _passed(
         return call
     judge.tell("redacted", body=given.body)
     if call.body is None:
-        return dataclasses.replace(call, content=msgspec.json.encode(given.body))
-    return dataclasses.replace(call, body=given.body)
+        return msgspec.structs.replace(call, content=msgspec.json.encode(given.body))
+    return msgspec.structs.replace(call, body=given.body)
 
 
 def judged_answer(call: Call[Any], target: Target, progress: Progress, made: Any) -> Operation[Any]:

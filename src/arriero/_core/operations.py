@@ -356,7 +356,7 @@ def images_loaded(call: Call[T]) -> Operation[Call[T]]:
             if not data:
                 raise RequestError(_nothing_in(slot.source))
             slot.images[slot.index] = loaded(data)
-    return dataclasses.replace(call, slots=()) if call.slots else call
+    return msgspec.structs.replace(call, slots=()) if call.slots else call
 
 
 def encoded(call: Call[Any]) -> bytes | FileBody | None:
@@ -456,7 +456,7 @@ def _with_authorization(call: Call[Any], request: Request, value: str) -> Reques
     others = [item for item in request.headers if item[0] != "authorization"]
     headers = (*others, ("authorization", value))
     _require_sendable(call, headers)
-    return dataclasses.replace(request, headers=headers)
+    return msgspec.structs.replace(request, headers=headers)
 
 
 def _nothing_in(source: Any) -> str:

@@ -79,7 +79,7 @@ class Witnesses:
         """Take in that a call begins; instruments may give it headers."""
         if not self._observers:
             return
-        about = (call.name, host, call.model, call.stream, progress.policy)
+        about = (call.name, host, progress.model, call.stream, progress.policy)
         self.tell(CallStarted(progress.id, *about, call.body, call.is_traced))
         for instrument in self._instruments:
             try:
@@ -125,29 +125,30 @@ class Witnesses:
     def _end_of(
         self, call: Call[Any], progress: Progress, response: Any, now_s: float
     ) -> CallEnded:
-        known = self.digests.of(progress.host, call.model) if self.digests is not None else None
+        known = self.digests.of(progress.host, progress.model) if self.digests is not None else None
         digest, age_s = known or (None, None)
+        # By position: to find twenty names takes five times as long.
         return CallEnded(
-            id=progress.id,
-            call=call.name,
-            host=progress.host,
-            model=call.model,
-            is_stream=call.stream,
-            policy=progress.policy,
-            outcome=progress.outcome,
-            error=progress.error,
-            response=response,
-            tries=progress.tries,
-            sends=progress.attempts,
-            queued_s=progress.queued_s,
-            paced_s=progress.paced_s,
-            first_record_s=progress.first_record_s,
-            spent_s=now_s - progress.started_s,
-            records=progress.records,
-            trail=tuple(progress.trail),
-            source=progress.source,
-            body=call.body,
-            is_withheld=progress.is_withheld,
-            digest=digest,
-            digest_age_s=age_s,
+            progress.id,
+            call.name,
+            progress.host,
+            progress.model,
+            call.stream,
+            progress.policy,
+            progress.outcome,
+            progress.error,
+            response,
+            progress.tries,
+            progress.attempts,
+            progress.queued_s,
+            progress.paced_s,
+            progress.first_record_s,
+            now_s - progress.started_s,
+            progress.records,
+            tuple(progress.trail),
+            progress.source,
+            call.body,
+            progress.is_withheld,
+            digest,
+            age_s,
         )

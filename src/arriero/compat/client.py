@@ -6,6 +6,8 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from arriero._async.client import AsyncClient as OurAsyncClient
 from arriero._core.calls import Call
 from arriero._core.governed import whole
@@ -37,7 +39,7 @@ def _seen(client: type[Configured], call: Call[Any]) -> Call[Any]:
     """Give `call`, marked if a tracer has put itself around ``_request`` or its method."""
     places = ("_request", call.path.rpartition("/")[2])
     if any(hasattr(vars(client).get(name), "__wrapped__") for name in places):
-        return dataclasses.replace(call, is_traced=True)
+        return msgspec.structs.replace(call, is_traced=True)
     return call
 
 

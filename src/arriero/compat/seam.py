@@ -8,7 +8,6 @@ nothing of it hands it on.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any, cast
@@ -49,7 +48,7 @@ def filled(call: Call[Any]) -> Call[Any]:
         return call
     # Copies, because a wrapper may change the lists.
     missing = {name: copy(value) for name, value in always.items() if name not in body}
-    return dataclasses.replace(call, body={**body, **missing}) if missing else call
+    return msgspec.structs.replace(call, body={**body, **missing}) if missing else call
 
 
 class CallPath(str):
@@ -107,8 +106,8 @@ def call_of(
         return _direct(kind, method, path, json, stream=stream, keywords=keywords)
     call = path.call
     if json is not call.body:
-        call = dataclasses.replace(call, body=json)
-    return call if stream == call.stream else dataclasses.replace(call, stream=stream)
+        call = msgspec.structs.replace(call, body=json)
+    return call if stream == call.stream else msgspec.structs.replace(call, stream=stream)
 
 
 def _direct(
@@ -179,4 +178,4 @@ def load_images(call: Call[Any]) -> Operation[Call[Any]]:
             slot.images[slot.index] = _text_instead(slot.source, cause)
         else:
             slot.images[slot.index] = loaded(data)
-    return dataclasses.replace(call, slots=())
+    return msgspec.structs.replace(call, slots=())

@@ -110,17 +110,15 @@ class Circuits:
             circuit = self._circuits[key] = Circuit(self._breaker)
         before = circuit.state
         entry = circuit.ask(now_s)
-        self._compare(key, circuit, before)
-        return entry, circuit.rest_s(now_s)
+        if circuit.state != before:
+            self.changes.append((key, circuit.state))
+        return entry, circuit.rest_s(now_s) if entry is None else 0.0
 
     def settle(self, key: Key, entry: int, is_good: bool | None, now_s: float) -> None:
         """See `Circuit.settle`."""
         circuit = self._circuits[key]
         before = circuit.state
         circuit.settle(entry, is_good, now_s)
-        self._compare(key, circuit, before)
-
-    def _compare(self, key: Key, circuit: Circuit, before: State) -> None:
         if circuit.state != before:
             self.changes.append((key, circuit.state))
 

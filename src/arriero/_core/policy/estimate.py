@@ -41,7 +41,7 @@ def _length(text: object) -> int:
 def most_answer_tokens(body: Mapping[str, Any]) -> int | None:
     """Give the ``num_predict`` a call sets; None if it sets none, or no limit."""
     options = body.get("options")
-    if not isinstance(options, dict | Mapping):  # most are None or dicts, which is quick to see
+    if options is None or not isinstance(options, Mapping):
         return None
     value = cast("Mapping[str, object]", options).get("num_predict")
     return value if isinstance(value, int) and value >= 0 else None
@@ -65,8 +65,9 @@ def waited_in_server_s(response: object) -> float:
     total_ns: int = getattr(response, "total_duration", None) or 0
     if not total_ns:
         return 0.0
-    work_ns: int = sum(
-        getattr(response, name, None) or 0
-        for name in ("load_duration", "prompt_eval_duration", "eval_duration")
+    work_ns: int = (
+        (getattr(response, "load_duration", None) or 0)
+        + (getattr(response, "prompt_eval_duration", None) or 0)
+        + (getattr(response, "eval_duration", None) or 0)
     )
     return max(0.0, (total_ns - work_ns) / 1e9)
