@@ -148,7 +148,7 @@ class Witnesses:
             tuple(progress.trail),
             progress.source,
             call.body,
-            progress.is_withheld,
             digest,
             age_s,
+            progress.is_withheld,
         )

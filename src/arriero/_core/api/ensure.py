@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from arriero._core import registry
 from arriero._core.api.embed import embed
 from arriero._core.api.inference import generate
@@ -114,7 +116,7 @@ def offered(
     policy: CallPolicy | None = None,
 ) -> Operation[Manifest | None]:
     """Ask the registry what it has under a name; None if it does not say."""
-    call = dataclasses.replace(registry.manifest(name, insecure=insecure), timeouts=timeouts)
+    call = msgspec.structs.replace(registry.manifest(name, insecure=insecure), timeouts=timeouts)
     try:
         made: Manifest = yield from whole(call, target, policy)
     except ArrieroError:

@@ -9,6 +9,7 @@ the server passes on, keys of bodies).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -59,6 +60,8 @@ class Guard:
         self._token_urls = token_urls or {}
         self._remotes: dict[tuple[str, str], str] = {}
         self._is_local: set[tuple[str, str]] = set()
+        self._passed: set[object] = set()
+        """Calls that `decide` let pass, by all it looks at but `_remotes`."""
 
     def decide(self, call: Call[object], url: str, came_from: str | None = None) -> EgressDecision:
         """Say whether `call` may be sent to `url`.
@@ -76,8 +79,14 @@ class Guard:
                 f"the body cannot be read, so no rule can judge it: {cause}",
                 "use the client's own method, or request(json=...)",
             )
-        path = unquote(urlsplit(url).path).rstrip("/")
-        return next(self._findings(call, named, url, path, came_from), ALLOWED)
+        # The same calls come again and again, and to look at a URL costs more than all the rest.
+        key = (call.method, call.path, call.base, named, url, came_from)
+        if key in self._passed:
+            return ALLOWED
+        decision = next(self._findings(call, named, url, _path(url), came_from), ALLOWED)
+        if decision is ALLOWED and len(self._passed) < _MOST_KEPT:
+            self._passed.add(key)
+        return decision
 
     def _findings(
         self, call: Call[object], named: Named, url: str, path: str, came_from: str | None
@@ -185,7 +194,7 @@ class Guard:
 
     def wants_to_know(self, call: Call[object], origin: str) -> tuple[str, ...]:
         """Give the models that the server must be asked about before `call`."""
-        path = _path(call)
+        path = _path(call.path)
         if path.endswith("/api/create"):
             pulled = _sources(call)
             return tuple(model for model in pulled if any(self._registry(model)))
@@ -202,17 +211,18 @@ class Guard:
             return ALLOWED
         if len(self._remotes) < _MOST_KEPT:
             self._remotes[origin, model] = remote
+            self._passed.clear()
         return _passed_on(model, remote)
 
     def missing(self, call: Call[object], model: str) -> EgressDecision:
         """Say whether `call` may name a model that the server does not have."""
-        if _path(call).endswith("/api/create"):
+        if _path(call.path).endswith("/api/create"):
             return next(self._registry(model), ALLOWED)
         return ALLOWED
 
     def forget(self, call: Call[object]) -> None:
         """Forget what may be otherwise after `call`: a name may mean another model then."""
-        if _path(call).endswith(("/api/create", "/api/copy", "/api/pull", "/api/delete")):
+        if _path(call.path).endswith(("/api/create", "/api/copy", "/api/pull", "/api/delete")):
             self._remotes.clear()
             self._is_local.clear()
 
@@ -244,8 +254,9 @@ def _sources(call: Call[object]) -> tuple[str, ...]:
         return ()
 
 
-def _path(call: Call[object]) -> str:
-    return unquote(urlsplit(call.path).path).rstrip("/")
+@functools.lru_cache(256)
+def _path(url: str) -> str:
+    return unquote(urlsplit(url).path).rstrip("/")
 
 
 def _denied(rule: str, reason: str, remedy: str) -> EgressDecision:
