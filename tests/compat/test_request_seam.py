@@ -186,6 +186,15 @@ def test_a_missing_image_fails_the_call_itself(shim: ModuleType, watch: Watch) -
     assert watch.seen == []
 
 
+def test_an_empty_image_is_refused(shim: ModuleType, scripted: Serve, tmp_path: Path) -> None:
+    """As by a client of our own: the model would be asked about nothing."""
+    there = scripted(WHOLE)
+    (tmp_path / "a.png").touch()
+    with shim.Client(there.url) as client, pytest.raises(RequestError, match="is an empty file"):
+        client.generate("m", "x", images=[tmp_path / "a.png"])
+    assert there.asked == []
+
+
 def test_calls_from_outside_are_made(shim: ModuleType, scripted: Serve) -> None:
     """Code that calls ``_request`` by hand, with what httpx takes."""
     there = scripted(answer({"models": []}))

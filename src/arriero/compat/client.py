@@ -12,12 +12,13 @@ from arriero._async.client import AsyncClient as OurAsyncClient
 from arriero._core.calls import Call
 from arriero._core.governed import whole
 from arriero._core.host import parse_host
+from arriero._core.operations import images_loaded
 from arriero._default import DefaultClient as OurDefaultClient
 from arriero._drive.configured import Configured
 from arriero._drive.tasks import AsyncStream
 from arriero._drive.threads import Stream, _warn_if_in_loop
 from arriero._sync.client import Client as OurClient
-from arriero.compat.seam import arguments_of, call_of, filled, load_images
+from arriero.compat.seam import arguments_of, call_of, filled
 from arriero.compat.view import View
 from arriero.errors import ConnectFailed
 from arriero.settings import CallPolicy
@@ -104,7 +105,9 @@ class Client(BaseClient, OurClient):
         if "asyncio" in sys.modules:
             _warn_if_in_loop()
         call = filled(call)
-        args, keywords = arguments_of(self._drive(load_images(call)) if call.slots else call)
+        if call.slots:  # read here, so that a wrapper sees the request as it is sent
+            call = self._drive(images_loaded(call))
+        args, keywords = arguments_of(call)
         if policy is not None:
             keywords["policy"] = policy
         return self._request(*args, **keywords)
@@ -160,7 +163,7 @@ class AsyncClient(BaseClient, OurAsyncClient):
     async def _run(self, call: Call[Any], policy: CallPolicy | None = None) -> Any:
         call = filled(call)
         if call.slots:
-            call = await self._drive(load_images(call))
+            call = await self._drive(images_loaded(call))
         args, keywords = arguments_of(call)
         if policy is not None:
             keywords["policy"] = policy

@@ -17,12 +17,9 @@ import msgspec
 
 from arriero._core.calls import RUNS_MODEL, Call
 from arriero._core.completion import ChatTally, GenerateTally, ProgressTally, RawTally, Tally
-from arriero._core.effects import LoadImage, Operation
 from arriero._core.host import parse_host
 from arriero._core.http import Head
-from arriero._core.images import loaded
 from arriero._core.ndjson import RecordDecoder
-from arriero._core.operations import _text_instead
 from arriero._drive.setup import timeouts_of
 from arriero.errors import ProtocolError, RequestError
 from arriero.types.chat import ChatResponse, GenerateResponse
@@ -167,15 +164,3 @@ def _made_by(kind: Callable[..., Any]) -> Callable[[Head, bytes], Any]:
         return kind(**cast("Mapping[str, Any]", decoded))
 
     return made
-
-
-def load_images(call: Call[Any]) -> Operation[Call[Any]]:
-    """Read the images of a call, so that a wrapper sees the request as it is sent."""
-    for slot in call.slots:
-        try:
-            data = yield LoadImage(slot.source)
-        except OSError as cause:
-            slot.images[slot.index] = _text_instead(slot.source, cause)
-        else:
-            slot.images[slot.index] = loaded(data)
-    return msgspec.structs.replace(call, slots=())
