@@ -6,7 +6,7 @@ import os
 import shutil
 import ssl
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,26 +38,11 @@ def files(tmp_path: Path, others: tuple[Certificates, Certificates]) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def name() -> str:
-    """Only our own transports; see the fixture below."""
-    raise NotImplementedError
-
-
 @pytest.fixture(params=["urllib3", "aiohttp"])
-def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    """Make an adapter of ours: an httpx client has the context it was made with."""
-    from .adapters import made
-
-    adapters: list[Adapter] = []
-
-    def make_one(settings: TransportSettings) -> Adapter:
-        adapters.append(made(request.param, settings))
-        return adapters[-1]
-
-    yield make_one
-    for adapter in adapters:
-        adapter.close()
+def name(request: pytest.FixtureRequest) -> str:
+    """Adapters of ours: an httpx client has the context it was made with."""
+    chosen: str = request.param
+    return chosen
 
 
 def put(folder: Path, source: Certificates, *names: str) -> None:
