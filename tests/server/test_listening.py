@@ -2,13 +2,13 @@
 
 import socket
 
-from arriero.server.running import _listen
+from arriero.server.listening import listen
 
 
 def test_small_records_are_sent_at_once() -> None:
     """A connection has Nagle's algorithm off, else a record waits 40 ms for an ACK."""
     with (
-        _listen("127.0.0.1", 0) as listener,
+        listen("127.0.0.1", 0) as listener,
         socket.create_connection(listener.getsockname()[:2]),
     ):
         accepted, _ = listener.accept()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import signal
 import socket
@@ -20,6 +19,7 @@ from ..errors import MissingExtra, RequestError
 from .app import Application, RequestLine, load_apart, load_within
 from .catalogue import catalogue_of
 from .durations import InvalidDuration, parse_keep_alive
+from .listening import is_loopback, listen, url_of
 from .registry.challenge import Credentials
 from .registry.credentials import credentials_by_host, credentials_in
 from .scheduler import LoadEngine
@@ -37,7 +37,6 @@ _LOADERS: Mapping[str, LoadEngine] = {"process": load_apart, "inline": load_with
 RegistryAuth: TypeAlias = Mapping[str, tuple[str, str]] | str | PathLike[str] | None
 """Name and password by host (as in model names), or a file of the form Docker keeps them in."""
 
-_BACKLOG = 2048
 _START_S = 30.0
 _STOP_S = 60.0
 _log = logging.getLogger("arriero.server")
@@ -158,14 +157,14 @@ def serve(
         max_queue=max_queue,
         context_length=context_length,
         engine=engine,
-        check_host=_is_loopback(host),
+        check_host=is_loopback(host),
         origins=origins,
         on_request=on_request,
         store=store,
         prune_store=prune_store,
         registry_auth=registry_auth,
     )
-    return Server(app, _listen(host, port))
+    return Server(app, listen(host, port))
 
 
 class Server:
@@ -180,7 +179,7 @@ class Server:
     def __init__(self, app: Application, listener: socket.socket) -> None:
         self._app = app
         self.host, self.port = listener.getsockname()[:2]
-        self.url = _url(self.host, self.port)
+        self.url = url_of(self.host, self.port)
         self._listener = listener
         self._started = threading.Event()
         self._failure: BaseException | None = None
@@ -300,14 +299,14 @@ def run(
         max_queue=max_queue,
         context_length=context_length,
         engine=engine,
-        check_host=_is_loopback(host),
+        check_host=is_loopback(host),
         origins=origins,
         on_request=on_request or log_request,
         store=store,
         prune_store=prune_store,
         registry_auth=registry_auth,
     )
-    listener = _listen(host, port)
+    listener = listen(host, port)
     with listener:
         asyncio.run(_run_until_signal(app, listener, drain_s, on_ready))
 
@@ -325,7 +324,7 @@ async def _run_until_signal(
         host, port = listener.getsockname()[:2]
         await server.start(listener)
         if on_ready is not None:
-            on_ready(_url(host, port))
+            on_ready(url_of(host, port))
         await server.wait(stop)
         stopping = asyncio.create_task(server.stop(drain_s=drain_s))
         hurried = asyncio.create_task(hurry.wait())
@@ -403,30 +402,6 @@ def _credentials(given: RegistryAuth) -> Mapping[str, Credentials]:
     except ValueError as cause:
         where = "" if isinstance(given, Mapping) else f"{given}: "
         raise RequestError(f"registry_auth: {where}{cause}") from cause
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except (OSError, OverflowError) as cause:
-        raise RequestError(f"cannot listen on {host}:{port}: {cause}") from cause
-    # Connections inherit it. asyncio sets it only where the socket names its protocol, which
-    # this one does not; without it the second record of a stream waits 40 ms for an ACK.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
-
-
-def _url(host: str, port: int) -> str:
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # not a bind
-    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _keep_alive_s(value: float | str | None) -> float:

@@ -10,12 +10,12 @@ from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from arriero.errors import RequestError
+from arriero.server.listening import listen, url_of
 
 from .connection import Choose, Connection
 
 T = TypeVar("T")
 
-_BACKLOG = 2048
 _START_S = 30.0
 _TICK_S = 0.5
 _LAST_WORD_S = 0.25
@@ -44,11 +44,10 @@ class Host:
     """
 
     def __init__(self, make_app: Callable[[], App], choose: Choose, host: str, port: int) -> None:
-        self._listener = _listen(host, port)
+        self._listener = listen(host, port)
         self.host: str = self._listener.getsockname()[0]
         self.port: int = self._listener.getsockname()[1]
-        shown = f"[{self.host}]" if ":" in self.host else self.host
-        self.url = f"http://{shown}:{self.port}"
+        self.url = url_of(self.host, self.port)
         self._make_app = make_app
         self._choose = choose
         self._started = threading.Event()
@@ -76,7 +75,7 @@ class Host:
 
     def accept(self) -> None:
         """Listen again, on the same port. Raises `RequestError` if somebody took it."""
-        listener = _listen(self.host, self.port)
+        listener = listen(self.host, self.port)
         self._do(self._accept(listener))
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
@@ -140,14 +139,3 @@ class Host:
                 await Connection(self._app, self._choose, reader, writer).serve()
         finally:
             del self._connections[task]
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except (OSError, OverflowError) as cause:
-        raise RequestError(f"cannot listen on {host}:{port}: {cause}") from cause
-    # Inherited by connections: without it the second record of a stream waits for an ACK.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener

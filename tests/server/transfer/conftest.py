@@ -11,8 +11,8 @@ import pytest
 from arriero.server import Server, serve
 from arriero.server.app import VERSION, Application, load_within
 from arriero.server.catalogue import FixedCatalogue
+from arriero.server.listening import listen
 from arriero.server.registry.pace import Pace
-from arriero.server.running import _listen
 from arriero.server.settings import Scheduling
 from arriero.server.store import Store
 from arriero.server.transfer.models import RegistryTransfers
@@ -69,7 +69,7 @@ def start(store: Path, pace: Pace | None = None) -> Farm:
     app = Application(
         FixedCatalogue([]), Scheduling(), load_within, store=opened, transfers=transfers
     )
-    return Farm(Server(app, _listen("127.0.0.1", 0)), store)
+    return Farm(Server(app, listen("127.0.0.1", 0)), store)
 
 
 QUICK = Pace(
