@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arriero.server.names import (
+from arriero.names import (
     ConflictingSource,
     InvalidName,
     ModelName,

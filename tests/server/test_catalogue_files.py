@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from arriero.errors import RequestError
+from arriero.names import parse_name
 from arriero.server.catalogue import catalogue_of, shipped_models
-from arriero.server.names import parse_name
 from arriero.server.numbers import parameter_size, shortest_floats
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from arriero.names import parse_name
 from arriero.server import Application, Server, serve
 from arriero.server.catalogue import FixedCatalogue, Model, shipped_models
 from arriero.server.engines.engine import Engine, EngineError, LoadPlan
-from arriero.server.names import parse_name
 from arriero.server.settings import Scheduling
 
 from .conftest import Answer, Ask, FakeEngine, ask_server

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from arriero.names import parse_name
 from arriero.server.catalogue import Model, shipped_models
 from arriero.server.durations import FOREVER_S
 from arriero.server.engines.engine import Conversation, Engine, EngineError, LoadPlan, Sampling
 from arriero.server.generation import Generation
-from arriero.server.names import parse_name
 from arriero.server.options import Options, parse_options
 from arriero.server.scheduler import Busy, Lease, Scheduler, ShuttingDown
 from arriero.server.settings import Scheduling

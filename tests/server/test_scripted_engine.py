@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from arriero.names import parse_name
 from arriero.server import Application, Server
 from arriero.server.engines.engine import EngineError, ToolCall
 from arriero.server.engines.script import (
@@ -20,8 +21,7 @@ from arriero.server.engines.script import (
     script_loader,
     vector_of,
 )
-from arriero.server.names import parse_name
-from arriero.server.running import _listen
+from arriero.server.listening import listen
 from arriero.server.scripted_models import ScriptedModels
 from arriero.server.settings import Scheduling
 
@@ -36,7 +36,7 @@ class Stage:
         self.asked: list[Question] = []
         models = ScriptedModels(folder, None, dimensions=8)
         load = script_loader(lambda question: self.play(question), dimensions=8)
-        self.server = Server(Application(models, Scheduling(), load), _listen("127.0.0.1", 0))
+        self.server = Server(Application(models, Scheduling(), load), listen("127.0.0.1", 0))
 
     def play(self, question: Question) -> Reply:
         self.asked.append(question)

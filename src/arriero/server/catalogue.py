@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from ..errors import RequestError
+from ..names import InvalidName, ModelName, parse_name
 from .gguf import Gguf, NotGguf, read_gguf
 from .gotemplate import Template, parse, thinking_tags
-from .names import InvalidName, ModelName, parse_name
 from .numbers import parameter_size, shortest_floats
 from .recipe import Recipe, Stored
 

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
+from ..names import ModelName
 from . import gojson
 from .catalogue import Model
+from .exchange import Refused
 from .gguf import Gguf, NotGguf, read_gguf, write_variant
 from .gotemplate import TemplateError, parse
-from .names import ConflictingSource, InvalidName, ModelName, parse_name, split_source
+from .names import local_name
 from .numbers import parameter_size
 from .recipe import parameters_of
 from .store import CorruptManifest, Layer, Manifest, Store, StoreError, layer_of
@@ -159,14 +161,9 @@ def _base(store: Store, catalogue: StoreCatalogue, request: CreateRequest, emit:
 
 def _from_model(store: Store, catalogue: StoreCatalogue, text: str) -> _Draft:
     try:
-        base, source = split_source(text)
-        name = parse_name(base)
-    except ConflictingSource as error:
-        raise CreateFailed(400, str(error)) from error
-    except InvalidName as error:
-        raise CreateFailed(400, "invalid model name") from error
-    if source == "cloud":
-        raise CreateFailed(403, "ollama cloud is disabled: remote model is unavailable")
+        name = local_name(text)
+    except Refused as error:
+        raise CreateFailed(error.status, error.text) from error
     entry = store.entry(name)
     if entry is not None:
         manifest, _ = store.read(entry)

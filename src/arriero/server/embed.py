@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from ..names import InvalidName, parse_name
 from .bodies import RequestRefused
 from .catalogue import Model
 from .engines.engine import EngineError
 from .exchange import Exchange, Refused
 from .inference import House, acquire, find_model, typed_options
-from .names import InvalidName, parse_name
 from .numbers import shortest_floats, widened_floats
 from .requests import EmbedRequest, read_embed, read_embeddings
 from .scheduler import Lease

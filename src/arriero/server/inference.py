@@ -15,7 +15,7 @@ from .exchange import JSON_STREAM_ERROR, Exchange, Refused
 from .generation import Generate, Generation
 from .gguf import NotGguf
 from .gotemplate import TemplateError
-from .names import ConflictingSource, InvalidName, parse_name, split_source
+from .names import local_name
 from .options import OptionError, Options, parse_options
 from .requests import Think
 from .scheduler import Busy, Lease, Scheduler, ShuttingDown
@@ -89,15 +89,7 @@ async def find_model(house: House, text: str, *, missing: str = "model '{}' not 
         Refused: 400 for a malformed name, 403 for a cloud model, 404 for an unknown one,
             500 for a file that cannot be read.
     """
-    try:
-        base, source = split_source(text.strip())
-        name = parse_name(base)
-    except ConflictingSource as error:
-        raise Refused(400, str(error)) from error
-    except InvalidName as error:
-        raise Refused(400, "invalid model name") from error
-    if source == "cloud":
-        raise Refused(403, "ollama cloud is disabled: remote model is unavailable")
+    name = local_name(text.strip())
     model = house.catalogue.find(name)
     if model is None:
         raise Refused(404, missing.format(text))

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+from ..names import ConflictingSource, InvalidName, ModelName, parse_name, split_source
 from .bodies import RequestRefused
 from .creation import BaseMissing, CreateFailed, copy_given, create_model
 from .exchange import Exchange, Refused
 from .inference import House
-from .names import ConflictingSource, InvalidName, ModelName, parse_name, split_source
 from .progress import fail, succeed
 from .registry.messages import TransferFailed
 from .store import InvalidDigest, StoreError

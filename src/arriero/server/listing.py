@@ -17,7 +17,7 @@ from .exchange import Exchange, Refused
 from .gguf import NotGguf
 from .gotemplate import TemplateError
 from .inference import House
-from .names import ConflictingSource, InvalidName, parse_name, split_source
+from .names import local_name
 from .requests import ShowRequest, read_show
 from .scheduler import Loaded
 from .showing import show_record
@@ -112,15 +112,7 @@ def _ps_row(row: Loaded) -> dict[str, Any]:
 def _shown_model(house: House, request: ShowRequest) -> Model:
     if not request.model:
         raise Refused(400, "model is required")
-    try:
-        base, source = split_source(request.model.strip())
-        name = parse_name(base)
-    except ConflictingSource as error:
-        raise Refused(400, str(error)) from error
-    except InvalidName as error:
-        raise Refused(400, "invalid model name") from error
-    if source == "cloud":
-        raise Refused(403, "ollama cloud is disabled: remote model details are unavailable")
+    name = local_name(request.model.strip(), wanted="remote model details are")
     model = house.catalogue.find(name)
     if model is None:
         raise Refused(404, f"model '{name.shortest}' not found")

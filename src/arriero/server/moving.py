@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from ..names import InvalidName, parse_name
 from .bodies import RequestRefused
 from .exchange import Exchange, Refused
 from .inference import House
-from .names import ConflictingSource, InvalidName, parse_name, split_source
+from .names import local_name
 from .progress import fail, succeed
 from .registry.messages import TransferFailed
 from .store import StoreError
@@ -22,15 +23,7 @@ from .transfers import Tell, Wish
 async def pull(house: House, exchange: Exchange) -> None:
     """Fetch a model from a registry, telling how it goes. Raises `Refused`."""
     request = _read(read_pull, exchange.body)
-    try:
-        base, source = split_source(request.model.strip())
-        name = parse_name(base)
-    except ConflictingSource as error:
-        raise Refused(400, str(error)) from error
-    except InvalidName as error:
-        raise Refused(400, "invalid model name") from error
-    if source == "cloud":
-        raise Refused(403, "ollama cloud is disabled: remote model is unavailable")
+    name = local_name(request.model.strip())
     wish = Wish(name, request.insecure, request.username, request.password)
     await _moved(house.transfers.pull, wish, exchange, stream=request.stream)
 

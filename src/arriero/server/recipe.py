@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..names import ModelName
 from . import gojson
-from .names import ModelName
 from .store import CorruptManifest, Layer, Manifest, Store
 from .store import manifests as kinds
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ..names import ModelName
 from .catalogue import Model
-from .names import ModelName
 
 ABILITIES = ("completion", "tools", "thinking", "embedding")
 """What a scripted model can do if nobody says otherwise: everything a script can play."""

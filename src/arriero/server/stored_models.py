@@ -10,8 +10,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..names import ModelName
 from .catalogue import Catalogue, Model
-from .names import ModelName
 from .recipe import Stored, recipe_of, weights_of
 from .store import Entry, Store, StoreError
 from .store.manifests import decode_config

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from .names import ModelName
+from ..names import ModelName
 
 Tell: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
 """Takes a progress record."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from arriero.errors import RequestError
+from arriero.names import InvalidName, parse_name, split_source
 from arriero.server.engines.script import Question
-from arriero.server.names import InvalidName, parse_name, split_source
 
 Says: TypeAlias = str | re.Pattern[str] | Callable[[str], bool]
 """A piece of a text, a pattern found in it, or a function that decides."""

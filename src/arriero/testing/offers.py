@@ -8,8 +8,8 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from arriero.names import ModelName
 from arriero.server.catalogue import Catalogue
-from arriero.server.names import ModelName
 from arriero.server.registry.messages import TransferFailed
 from arriero.server.scripted_models import ScriptedModels
 from arriero.server.transfers import Tell, Wish, layer_record

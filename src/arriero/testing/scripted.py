@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from arriero.errors import RequestError
+from arriero.names import InvalidName, ModelName, parse_name
 from arriero.server.app import Application
 from arriero.server.engines.script import Question, script_loader
-from arriero.server.names import InvalidName, ModelName, parse_name
 from arriero.server.scripted_models import ABILITIES, ScriptedModels
 from arriero.server.settings import Scheduling
 from arriero.server.store import Store

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from arriero.server.names import parse_name
+from arriero.names import parse_name
 from arriero.server.registry.challenge import Credentials
 from arriero.server.registry.messages import Answer, Lost, Operation, Request
 from arriero.server.registry.session import Access, Session

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from arriero.server.names import parse_name
+from arriero.names import parse_name
 from arriero.server.registry.fetching import NoRanges, fetch_manifest, fetch_range, read_manifest
 from arriero.server.registry.messages import Answer, Lost, StatusRefused, TransferFailed
 

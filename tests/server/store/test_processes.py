@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from arriero.server.names import parse_name
+from arriero.names import parse_name
 from arriero.server.store import CorruptManifest, Store
 
 WRITER = textwrap.dedent(
     """
     import random, sys
     from pathlib import Path
-    from arriero.server.names import parse_name
+    from arriero.names import parse_name
     from arriero.server.store import Manifest, Store, layer_of
     from arriero.server.store.manifests import CONFIG, SYSTEM, encode_config
 

@@ -20,8 +20,8 @@ import pytest
 
 from arriero import Client
 from arriero.errors import RequestError
+from arriero.names import parse_name
 from arriero.server import Server, create_app, serve
-from arriero.server.names import parse_name
 from arriero.server.store import Store
 
 from ..conftest import Answer, ask_server

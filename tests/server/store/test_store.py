@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arriero.server.names import InvalidName, ModelName, parse_name
+from arriero.names import InvalidName, ModelName, parse_name
 from arriero.server.store import (
     CorruptManifest,
     InvalidDigest,

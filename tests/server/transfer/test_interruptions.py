@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from arriero.names import parse_name
 from arriero.server.catalogue import shipped_models
-from arriero.server.names import parse_name
 from arriero.server.store import Manifest, Store, layer_of
 from arriero.server.store import manifests as kinds
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ...names import ModelName
 from .. import gojson
-from ..names import ModelName
 from ..store import manifests as kinds
 from ..store.errors import CorruptManifest
 from ..store.manifests import Manifest, decode_manifest

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from ..names import InvalidName, parse_name
+from ...names import InvalidName, parse_name
 from ..store import manifests as kinds
 from ..store.manifests import Layer
 from .messages import Answer, FilePart, Headers, Operation, Request, StatusRefused, TransferFailed

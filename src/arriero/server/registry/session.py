@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
-from ..names import ModelName
+from ...names import ModelName
 from .challenge import Credentials, read_challenges, token_in, token_request
 from .messages import Answer, Headers, Lost, Operation, Request, StatusRefused, TransferFailed
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ..names import InvalidName, ModelName
+from ...names import InvalidName, ModelName
 from .digests import digest_in, digest_of, digest_of_file, file_name
 from .errors import CorruptManifest, MissingBlob, StoreError, told
 from .files import Draft, remove_leftovers

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from ..names import ModelName
+from ...names import ModelName
 from ..registry.challenge import Credentials
 from ..registry.fetching import fetch_manifest, read_manifest
 from ..registry.messages import TransferFailed

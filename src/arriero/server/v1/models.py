@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ...names import parse_name
 from ..exchange import Exchange
 from ..inference import House
 from ..listing import show, tags
-from ..names import parse_name
 from .facade import OpenAi, forward
 
 
