@@ -23,7 +23,7 @@ PATIENCE_S = 3.0
 
 
 def running() -> set[str]:
-    """Give the threads, child processes and sockets there are now, described."""
+    """Give the threads, child processes, sockets and open files there are now, described."""
     process = psutil.Process()
     threads = {f"thread {thread.name} {thread.ident}" for thread in threading.enumerate()}
     children = {f"process {child.pid}" for child in process.children()}
@@ -31,7 +31,8 @@ def running() -> set[str]:
         f"socket {found.fd} {found.laddr} {found.status}"
         for found in process.net_connections(kind="inet")
     }
-    return threads | children | sockets
+    files = {f"file {found.fd} {found.path}" for found in process.open_files()}
+    return threads | children | sockets | files
 
 
 def left_by(before: set[str]) -> set[str]:
@@ -44,7 +45,7 @@ def left_by(before: set[str]) -> set[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_outlives_the_suite() -> Iterator[None]:
-    """Every thread, process and socket is gone when the last test is."""
+    """Every thread, process, socket and open file is gone when the last test is."""
     before = running()
     yield
     assert not (left := left_by(before)), f"left running: {sorted(left)}"
