@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Generator, Iterable, Mapping
@@ -19,6 +19,7 @@ from ...real_parts import program
 USER, PASSWORD = "llama", "wool & grass"
 _BCRYPT = "$2y$05$.jm.KCsiDQVjcWzDR9/a/e.73qyINS0678fkscnuXkxlX5o44Qloa"
 _START_S = 20
+_LISTENS = re.compile(r'msg="listening on ([^",]+)')
 
 
 @dataclass
@@ -56,13 +57,6 @@ class RealRegistry:
         return json.loads(body)["tags"] or [] if status == 200 else []
 
 
-def free_port() -> int:
-    """Give a port nobody listens on just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @contextmanager
 def real_registry(folder: Path, *, auth: str = "", http_: str = "") -> Generator[RealRegistry]:
     """Run a registry while the block runs.
@@ -77,12 +71,11 @@ def real_registry(folder: Path, *, auth: str = "", http_: str = "") -> Generator
     if auth == "htpasswd":
         (folder / "htpasswd").write_text(f"{USER}:{_BCRYPT}\n")
         auth = f"  htpasswd:\n    realm: llamas\n    path: {folder / 'htpasswd'}\n"
-    host = f"127.0.0.1:{free_port()}"
     settings = [
         "version: 0.1",
-        "log: {level: error, accesslog: {disabled: true}}",
+        "log: {level: info, accesslog: {disabled: true}}",
         f"storage: {{filesystem: {{rootdirectory: {folder / 'data'}}}, delete: {{enabled: true}}}}",
-        f"http:\n  addr: {host}\n  secret: not-a-secret\n{http_}",
+        f"http:\n  addr: 127.0.0.1:0\n  secret: not-a-secret\n{http_}",
         *([f"auth:\n{auth}"] if auth else []),
     ]
     (folder / "config.yml").write_text("\n".join(settings) + "\n")
@@ -91,24 +84,20 @@ def real_registry(folder: Path, *, auth: str = "", http_: str = "") -> Generator
             [binary, "serve", str(folder / "config.yml")], stdout=log, stderr=log
         )
     try:
-        _await(host, process, folder / "log")
-        yield RealRegistry(host, folder)
+        yield RealRegistry(_host_of(process, folder / "log"), folder)
     finally:
         process.kill()
         process.wait()
         shutil.rmtree(folder / "data", ignore_errors=True)
 
 
-def _await(host: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    name, port = host.split(":")
+def _host_of(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait until it listens, and give where: it takes a port that is free."""
     until_s = time.monotonic() + _START_S
     while process.poll() is None and time.monotonic() < until_s:
-        try:
-            socket.create_connection((name, int(port)), timeout=1).close()
-        except OSError:
-            time.sleep(0.01)
-        else:
-            return
+        if found := _LISTENS.search(log.read_text()):
+            return found[1]
+        time.sleep(0.01)
     raise AssertionError(f"docker-registry did not start: {log.read_text()}")
 
 
