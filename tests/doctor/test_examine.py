@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +14,7 @@ import pytest
 import arriero
 from arriero import Client, Diagnosis, RequestError, Tls
 from arriero._doctor import probes
+from tests.serving import serving
 from tests.transport.certificates import Certificates, issue
 
 
@@ -51,21 +51,15 @@ class _Quiet(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(context: ssl.SSLContext | None = None) -> Iterator[int]:
+def small_ollama(context: ssl.SSLContext | None = None) -> Iterator[int]:
     """Run a small Ollama, with TLS if there is a context; give its port."""
     server = _Quiet(("127.0.0.1", 0), _Ollama)
     if context is not None:
         server.socket = context.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with serving(server):
         yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def told(diagnosis: Diagnosis) -> dict[str, str]:
@@ -101,7 +95,7 @@ def _mini() -> Path:
 def test_a_client_is_examined_as_it_is(certificates: Certificates) -> None:
     """With its certificates; it stays open."""
     with (
-        serving(certificates.server()) as port,
+        small_ollama(certificates.server()) as port,
         Client(f"https://localhost:{port}", tls=Tls(ca=certificates.ca)) as client,
     ):
         diagnosis = arriero.doctor(client)
@@ -124,7 +118,7 @@ def test_a_certificate_that_is_not_accepted_is_told(
 ) -> None:
     """And nothing is asked after it."""
     tls = None if trusted is None else Tls(ca=getattr(certificates, trusted))
-    with serving(certificates.server(shown)) as port:
+    with small_ollama(certificates.server(shown)) as port:
         client = Client(f"https://localhost:{port}", tls=tls)
         diagnosis = arriero.doctor(client)
         client.close()
@@ -135,14 +129,14 @@ def test_a_certificate_that_is_not_accepted_is_told(
 
 def test_plain_http_to_a_tls_port_is_told(certificates: Certificates) -> None:
     """The remedy is the URL to write."""
-    with serving(certificates.server()) as port:
+    with small_ollama(certificates.server()) as port:
         last = arriero.doctor(f"127.0.0.1:{port}").findings[-1]
     assert (last.check, last.remedy) == ("tls", f"write https://127.0.0.1:{port}")
 
 
 def test_tls_to_a_plain_port_is_told() -> None:
     """Likewise."""
-    with serving() as port:
+    with small_ollama() as port:
         last = arriero.doctor(f"https://127.0.0.1:{port}").findings[-1]
     assert (last.check, last.severity) == ("tls", "error")
     assert last.remedy.startswith(f"write http://127.0.0.1:{port}")
@@ -158,7 +152,7 @@ def test_a_server_that_hangs_is_told() -> None:
 
 def test_the_usual_port_is_tried_where_another_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A URL without a port means 80, and Ollama listens elsewhere."""
-    with serving() as port:
+    with small_ollama() as port:
         monkeypatch.setattr("arriero._doctor.examine.DEFAULT_PORT", port)
         monkeypatch.setattr("arriero._doctor.rules.reach.DEFAULT_PORT", port)
         last = arriero.doctor("http://127.0.0.1:9").findings[-1]

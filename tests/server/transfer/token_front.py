@@ -9,7 +9,6 @@ import base64
 import datetime
 import http.client
 import json
-import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 
+from ...serving import serving
 from .real_registry import PASSWORD, USER, RealRegistry, real_registry
 
 ISSUER, SERVICE = "shepherd", "registry"
@@ -112,17 +112,10 @@ def token_front(folder: Path) -> Generator[Front]:
         f"  token:\n    realm: http://{host}/token\n    service: {SERVICE}\n"
         f"    issuer: {ISSUER}\n    rootcertbundle: {folder / 'bundle.pem'}\n"
     )
-    with real_registry(folder / "registry", auth=auth) as registry:
+    with serving(server), real_registry(folder / "registry", auth=auth) as registry:
         server.front = Front(registry, host)  # type: ignore[attr-defined]
         server.signer = signer  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.front  # type: ignore[attr-defined]
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        yield server.front  # type: ignore[attr-defined]
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TypeAlias
+
+from ...serving import serving
 
 Answer: TypeAlias = tuple[int, Mapping[str, str], bytes]
 """Status, headers, body."""
@@ -61,14 +62,8 @@ def toy_registry() -> Generator[ToyRegistry]:
     server.daemon_threads = False
     toy = ToyRegistry(host=f"127.0.0.1:{server.server_address[1]}")
     server.toy = toy  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(server):
         yield toy
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
