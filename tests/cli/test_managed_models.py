@@ -72,7 +72,15 @@ def test_from_nothing_to_applied_and_back(folder: Path, host: str, run: Run) -> 
     assert (code, out.splitlines()[-1]) == (0, f"{host}  support:latest  create: done")
     assert "support:latest  checking" in err
     first = digest_of(host, "support:latest")
-    assert run("models", "verify", host=host)[0] == 0
+    code, out, _ = run("models", "verify", "--content", host=host)
+    assert code == 0
+    assert out.splitlines()[:3] == [
+        host,
+        "    mini:latest     ok",
+        "        checked: digest, show, template, licence",
+    ]
+    assert "        not checked: answers: no smoke test\n    support:latest  ok\n" in out
+    assert run("models", "verify", "--no-smoke", "--quiet", host=host) == (0, "", "")
 
     code, out, _ = run("models", "plan", "--exit-code", "--frozen", host=host)
     assert (code, out) == (0, "Nothing to do: 2 models are as they are locked.\n") or out.endswith(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from arriero.lifecycle import Change, Journal, Lock, Plan, Wanted, parse_wanted
-from arriero.lifecycle.applying import applied, rolled_back, verified
+from arriero.lifecycle.applying import applied, rolled_back
 from arriero.lifecycle.lockfile import LockedModel
 from arriero.lifecycle.locking import locked
 from arriero.lifecycle.plan import steps_for
 from arriero.lifecycle.survey import surveyed
 from arriero.lifecycle.transaction import Manner
+from arriero.lifecycle.verifying import Depth, verified
 from arriero.types.ensured import PullPolicy
 from tests.lifecycle.memory import HOST, Fuse, Memory
 from tests.lifecycle.ollama import Ollama
@@ -56,9 +57,11 @@ class Herd:
         made: list[Change] = self.run(applied(plan or self.plan(), self.memory.host, QUICK), fuse)
         return made
 
-    def verify(self) -> list[Any]:
+    def verify(self, depth: Depth | None = None) -> list[Any]:
         """Check everything."""
-        made: list[Any] = self.run(verified(self.wanted, self.lock, self.memory.host, smoke=True))
+        made: list[Any] = self.run(
+            verified(self.wanted, self.lock, self.memory.host, depth or Depth())
+        )
         return made
 
     def rollback(self, change: Change, fuse: Fuse | None = None) -> Change:

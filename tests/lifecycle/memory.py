@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from arriero._core.effects import Drop, HashFile, Operation, ReadBody, ReadPart, Send, Sleep
@@ -15,7 +16,7 @@ from arriero.errors import ArrieroError
 from arriero.lifecycle.journal import Journal
 from arriero.lifecycle.work import Ask, Note, Work
 from tests.core.script import Clock, target
-from tests.lifecycle.ollama import Ollama
+from tests.lifecycle.ollama import Ollama, sha
 
 HOST = "http://gpu1:11434"
 
@@ -103,7 +104,8 @@ class Memory:
                 self.slept.append(seconds)
                 self.clock.now_s += seconds
             case HashFile(path):
-                raise FileNotFoundError(2, "No such file", path)
+                data = Path(path).read_bytes()
+                return sha(data), len(data)
             case _:
                 raise AssertionError(effect)
         return None

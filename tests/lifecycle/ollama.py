@@ -177,7 +177,6 @@ class Ollama:
             "details": {},
             "model_info": {"general.architecture": "test", "test.context_length": 2048},
             "capabilities": ["completion"],
-            **self.shown,
         }
         if params:
             record["parameters"] = "\n".join(
@@ -186,7 +185,7 @@ class Ollama:
         for kind in ("license", "system"):
             if text := one.part(kind):
                 record[kind] = text
-        return 200, [record]
+        return 200, [{**record, **self.shown}]
 
     def _copy(self, body: Any) -> Any:
         source = self.names.get(full(body["source"]))

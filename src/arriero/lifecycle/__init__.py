@@ -22,26 +22,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._async import AsyncProvisioner
     from ._sync import Provisioner
-    from .applying import Finding, Report
+    from .applying import Report
     from .comparing import Difference, difference, side_of_lock
     from .journal import Change, Journal, Load
     from .licences import classify, identifiers
     from .lockfile import Lock, LockedLayer, LockedModel, read_lock
     from .plan import Plan, Step
     from .preflight import Check, Machine, disk_check, kv_cache_bytes, memory_check
+    from .verifying import Finding
     from .wanted import Smoke, Wanted, WantedModel, parse_wanted, read_wanted
     from .warm import Warmed, Watch
 
 _PLACES = {
     "_async": ("AsyncProvisioner",),
     "_sync": ("Provisioner",),
-    "applying": ("Finding", "Report"),
+    "applying": ("Report",),
     "comparing": ("Difference", "difference", "side_of_lock"),
     "journal": ("Change", "Journal", "Load"),
     "licences": ("classify", "identifiers"),
     "lockfile": ("Lock", "LockedLayer", "LockedModel", "read_lock"),
     "plan": ("Plan", "Step"),
     "preflight": ("Check", "Machine", "disk_check", "kv_cache_bytes", "memory_check"),
+    "verifying": ("Finding",),
     "wanted": ("Smoke", "Wanted", "WantedModel", "parse_wanted", "read_wanted"),
     "warm": ("Warmed", "Watch"),
 }

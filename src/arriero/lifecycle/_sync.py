@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from arriero.errors import RequestError
-from arriero.lifecycle import applying, recording, retention, warm
+from arriero.lifecycle import applying, machine, recording, retention, warm
 from arriero.lifecycle._hosts import reported, require_allowed
 from arriero.lifecycle._threads import Hosts
-from arriero.lifecycle.applying import Finding, Report
+from arriero.lifecycle.applying import Report
 from arriero.lifecycle.comparing import Side, side_of_host
 from arriero.lifecycle.journal import Change
 from arriero.lifecycle.lockfile import Lock, LockedModel, require_fresh
@@ -24,6 +24,7 @@ from arriero.lifecycle.recording import OnLost, RecordedAction
 from arriero.lifecycle.rollout import Rollout
 from arriero.lifecycle.survey import Entry, listed
 from arriero.lifecycle.transaction import Manner, OnStep
+from arriero.lifecycle.verifying import Depth, Finding, verified
 from arriero.lifecycle.wanted import Wanted
 from arriero.lifecycle.warm import Warmed
 from arriero.types.ensured import PullPolicy
@@ -132,18 +133,26 @@ class Provisioner(Hosts):
             self._each(jobs, rollout)
         return reported(rollout)
 
-    def verify(self, wanted: Wanted, lock: Lock, *, smoke: bool = True) -> list[Finding]:
-        """Check that every host has what is locked, whole and answering. Nothing is changed.
+    def verify(
+        self, wanted: Wanted, lock: Lock, *, smoke: bool = True, content: bool = False
+    ) -> list[Finding]:
+        """Check that every host has what is locked, and answering. Nothing is changed.
+
+        Each finding says what was looked at and what was not: of another machine's files only
+        that they are there can be known.
 
         Args:
             wanted: What is wanted.
             lock: A lock that fits it.
             smoke: Whether smoke tests are asked, which loads the models.
+            content: Whether files are read and hashed where they are on this machine, in
+                `OLLAMA_MODELS` or where Ollama keeps them by itself.
         """
         require_fresh(lock, wanted)
         found: list[Finding] = []
         for host in self.hosts:
-            found += self._on(host, applying.verified(wanted, lock, host, smoke=smoke))
+            depth = Depth(smoke, content, machine.blobs_of(host))
+            found += self._on(host, verified(wanted, lock, host, depth))
         return found
 
     @contextmanager

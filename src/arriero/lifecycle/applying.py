@@ -1,19 +1,18 @@
-"""Apply a plan to one host, verify one, roll one back."""
+"""Apply a plan to one host, roll a change back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from arriero._core.api import ensure, models
-from arriero.errors import ArrieroError, RequestError, VerificationFailed
+from arriero.errors import ArrieroError, RequestError
 from arriero.lifecycle.journal import UNKNOWN, Change
 from arriero.lifecycle.lockfile import Lock
 from arriero.lifecycle.plan import Plan, Step, steps_for
 from arriero.lifecycle.survey import HostState, listed, surveyed
 from arriero.lifecycle.transaction import Manner, ended, taken
 from arriero.lifecycle.wanted import Wanted
-from arriero.lifecycle.work import Ask, Work, asked, noted
+from arriero.lifecycle.work import Work, noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +30,6 @@ class Report:
     def ok(self) -> bool:
         """True if every host was done."""
         return not self.failures and not self.skipped
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found of one model on one host."""
-
-    host: str
-    model: str
-    check: str = ""
-    """What failed: ``missing``, ``digest``, ``recipe``, ``layers``, ``show``, ``smoke``; "" if
-    nothing did."""
-    reason: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """True if nothing failed."""
-        return not self.check
 
 
 def recovered(host: str) -> Work[list[Change]]:
@@ -117,43 +99,6 @@ def rolled_back(change: Change, manner: Manner) -> Work[Change]:
         because=f"rollback of {change.id}",
     )
     return (yield from taken(step, manner))
-
-
-def verified(wanted: Wanted, lock: Lock, host: str, *, smoke: bool) -> Work[list[Finding]]:
-    """Check every model that belongs on a host; nothing is changed."""
-    state = yield from surveyed(host, wanted.on(host), lock)
-    findings: list[Finding] = []
-    for step in steps_for(wanted, lock, state):
-        finding = _of_step(step)
-        if finding.ok:
-            finding = yield from _looked_into(step, smoke=smoke)
-        findings.append(finding)
-    return findings
-
-
-def _of_step(step: Step) -> Finding:
-    if not step.before:
-        return Finding(step.host, step.model, "missing", "it is not there")
-    if step.action == "keep":
-        return Finding(step.host, step.model)
-    check = "recipe" if step.entry is not None and step.entry.is_made else "digest"
-    return Finding(step.host, step.model, check, "; ".join(step.reasons))
-
-
-def _looked_into(step: Step, *, smoke: bool) -> Work[Finding]:
-    assert step.locked is not None
-    assert step.entry is not None
-    try:
-        for kind, digest in step.locked.blobs:
-            if not (yield from asked(models.blob_exists(digest))):
-                reason = f"{kind} layer {digest} is not there"
-                return Finding(step.host, step.model, "layers", reason)
-        yield Ask(lambda target: ensure.verified(target, step.model, step.before, None, None))
-        for test in step.entry.smoke if smoke else ():
-            yield Ask(lambda target, test=test: ensure.smoked(target, step.model, test.test()))  # type: ignore[misc]
-    except VerificationFailed as error:
-        return Finding(step.host, step.model, error.check, error.reason)
-    return Finding(step.host, step.model)
 
 
 def state_of(host: str, wanted: Wanted, lock: Lock) -> Work[HostState]:

@@ -39,12 +39,34 @@ def look(host: str, environ: Mapping[str, str] | None = None) -> Machine:
     return Machine(_disk_free(environ), _ram_available(), _vram_free())
 
 
-def _disk_free(environ: Mapping[str, str]) -> int | None:
+def blobs_of(host: str, environ: Mapping[str, str] | None = None) -> Path | None:
+    """Give the folder of this machine that has a host's files; None if there is none.
+
+    It is looked for where `OLLAMA_MODELS` says, else where Ollama keeps models by itself.
+    """
+    if not is_local(host):
+        return None
+    environ = os.environ if environ is None else environ
+    for store in _stores(environ):
+        with suppress(OSError):
+            if (store / "blobs").is_dir():
+                return store / "blobs"
+    return None
+
+
+def _stores(environ: Mapping[str, str]) -> list[Path]:
     given = environ.get("OLLAMA_MODELS")
+    found: list[Path] = []
     for text in (given,) if given else _STORES:
-        with suppress(OSError, RuntimeError):  # no home, no folder, no permission
-            path = Path(text).expanduser()
-            if given:
+        with suppress(RuntimeError):  # no home
+            found.append(Path(text).expanduser())
+    return found
+
+
+def _disk_free(environ: Mapping[str, str]) -> int | None:
+    for path in _stores(environ):
+        with suppress(OSError):  # no folder, no permission
+            if environ.get("OLLAMA_MODELS"):
                 path = next(one for one in (path, *path.parents) if one.exists())
             return shutil.disk_usage(path).free
     return None

@@ -8,6 +8,7 @@ import typer
 
 from arriero.cli.amounts import bytes_of
 from arriero.cli.exits import ExitCode
+from arriero.cli.models.findings import finding_lines
 from arriero.cli.models.group import models
 from arriero.cli.models.provision import (
     WANTED,
@@ -92,24 +93,29 @@ def verify(
     smoke: Annotated[
         bool, typer.Option("--smoke/--no-smoke", help="Ask the smoke tests, or not.")
     ] = True,
+    content: Annotated[
+        bool,
+        typer.Option(
+            "--content", help="Read every file, too, where they are on this machine: takes time."
+        ),
+    ] = False,
 ) -> None:
-    """Check that every host has what is locked, whole and answering. Changes nothing.
+    """Check that every host has what is locked, and answering. Changes nothing.
 
-    Ends with 9 if a model is not as it is locked.
+    Says of each model what was checked and what was not; of another machine's files only that
+    they are there can be known. Ends with 9 if a model is not as it is locked.
     """
     from arriero.lifecycle import read_lock
 
     wanted = wanted_of(file)
     lock = read_lock(lock_path(file, lock_file))
     with provisioner_of(session, journal_of(None), wanted.hosts, only or ()) as provisioner:
-        found = provisioner.verify(wanted, lock, smoke=smoke)
+        found = provisioner.verify(wanted, lock, smoke=smoke, content=content)
     out, bad = session.out, [one for one in found if not one.ok]
     if out.as_json:
         out.document({"ok": not bad, "findings": [plain(one) | {"ok": one.ok} for one in found]})
-    else:
-        rows = [[one.host, one.model, one.check or "ok", one.reason] for one in found]
-        if rows and not out.quiet:
-            out.table(["HOST", "MODEL", "CHECK", "FOUND"], rows)
+    elif shown := bad if out.quiet else found:
+        out.text("\n".join(finding_lines(shown)))
     if bad:
         raise typer.Exit(ExitCode.BROKEN)
 
