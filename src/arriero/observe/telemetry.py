@@ -8,6 +8,7 @@ Source: OpenTelemetry semantic conventions for generative AI, client spans and m
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -237,13 +238,14 @@ class Telemetry(Instrument):
         if live is None:
             return
         self._let_go(live)
+        counted = _counted(event)
         try:
-            self._measure(event, live)
+            self._measure(event, live, counted)
         finally:
             if live.span is not None:
-                self._finish(event, live.span)
+                self._finish(event, live.span, counted)
 
-    def _measure(self, event: CallEnded, live: _Live) -> None:
+    def _measure(self, event: CallEnded, live: _Live, counted: Mapping[str, float]) -> None:
         about = dict(live.attributes)
         model = getattr(event.response, "model", None)
         if isinstance(model, str) and model:
@@ -252,7 +254,6 @@ class Telemetry(Instrument):
             self._waited.record(event.queued_s, about)
         if event.source != "server":
             self._shared.add(1, {**about, "arriero.source": event.source})
-        counted = _counted(event)
         if "load_s" in counted:
             self._loaded.record(counted["load_s"], about)
         if "tokens_per_s" in counted:
@@ -266,10 +267,12 @@ class Telemetry(Instrument):
             about["error.type"] = _error_type(event.error)
         self._duration.record(event.spent_s, about)
 
-    def _finish(self, event: CallEnded, span: Span) -> None:
-        counted = _counted(event)
+    def _finish(self, event: CallEnded, span: Span, counted: Mapping[str, float]) -> None:
+        reason = getattr(event.response, "done_reason", None)
+        has_failed = event.error is not None and event.outcome == "failed"
         named = {
             "gen_ai.response.model": getattr(event.response, "model", None),
+            "gen_ai.response.finish_reasons": (reason,) if reason else None,
             "gen_ai.usage.input_tokens": counted.get("input"),
             "gen_ai.usage.output_tokens": counted.get("output"),
             "arriero.tokens_per_s": counted.get("tokens_per_s"),
@@ -280,21 +283,18 @@ class Telemetry(Instrument):
             "arriero.outcome": event.outcome,
             "arriero.source": event.source,
             "arriero.tenant": event.policy.tenant or None,
+            "error.type": _error_type(event.error) if event.error and has_failed else None,
         }
-        for name, value in named.items():
-            if value is not None:
-                span.set_attribute(name, value)
-        reason = getattr(event.response, "done_reason", None)
-        if reason:
-            span.set_attribute("gen_ai.response.finish_reasons", (reason,))
-        if event.error is not None and event.outcome == "failed":
-            span.set_attribute("error.type", _error_type(event.error))
+        # Together: each one by itself costs a lock and a look at the span.
+        span.set_attributes({name: value for name, value in named.items() if value is not None})
+        if has_failed:
             # The class alone: texts of servers may quote the prompt.
             span.set_status(self._trace.StatusCode.ERROR, type(event.error).__name__)
         span.end()
 
 
-def _server(host: str) -> dict[str, Any]:
+@functools.lru_cache(64)
+def _server(host: str) -> Mapping[str, Any]:
     parts = urlsplit(host)
     made: dict[str, Any] = {"server.address": parts.hostname or host}
     if parts.hostname:
