@@ -6,6 +6,7 @@ and forgotten at once when this client itself pulls, creates, copies or deletes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -67,6 +68,7 @@ class Digests:
         return (f"sha256:{digest}", self._clock() - seen_s) if digest else None
 
 
+@functools.lru_cache(256)
 def _folded(model: str) -> str:
     """Give the name as the server compares it; one that is none as it is."""
     try:

@@ -48,6 +48,8 @@ class Ledger:
         self._head_file = opened(self.files.head, is_log=False)
         self._log = -1
         self._number = 0
+        self._kept: tuple[bytes, Head] | None = None
+        """The head as it was last read or written, with its bytes."""
 
     def close(self) -> None:
         """Close the files."""
@@ -105,10 +107,15 @@ class Ledger:
         return self._taken_up(head, size) if size > head.size else head
 
     def _stored(self) -> Head:
+        data = os.pread(self._head_file, HEAD_BYTES, 0)
+        if self._kept is not None and data == self._kept[0]:
+            return self._kept[1]  # nobody else wrote, so nothing has to be checked again
         try:
-            return head_of(os.pread(self._head_file, HEAD_BYTES, 0), self._key)
+            head = head_of(data, self._key)
         except Broken as why:
             raise Broken(f"{self.files.head.name}: {why}") from None
+        self._kept = data, head
+        return head
 
     def _is_named(self) -> bool:
         """Tell whether the open file is still the one at its place."""
@@ -172,7 +179,9 @@ class Ledger:
         return head
 
     def _keep(self, head: Head) -> None:
-        os.pwrite(self._head_file, head_bytes(head, self._key), 0)
+        data = head_bytes(head, self._key)
+        os.pwrite(self._head_file, data, 0)
+        self._kept = data, head
 
     def _rotated(self, head: Head) -> Head:
         """Give the end of the log in a new file if the old one is full or old."""
