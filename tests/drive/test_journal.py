@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from arriero import AuditLog, CallPolicy, Instrument, RecordsArrived, StreamOpened
+from arriero import (
+    AsyncClient,
+    AuditLog,
+    Cache,
+    CallPolicy,
+    Instrument,
+    RecordsArrived,
+    StreamOpened,
+)
 from arriero._core.http import Fault
 from arriero.errors import AuditFailed, NotFound, ServerBusy
 from arriero.observe import ledger
 from arriero.observe.verify import audit_records
+from arriero.testing import ScriptedServer
 
 from .scripted import LAST, PART, Colour, reply
 
@@ -214,3 +224,48 @@ def test_nothing_is_told_of_pieces_if_nobody_wants_them(colour: Colour) -> None:
     stream._reading._clock = counted
     stream._reading.feed(PART)
     assert ticks == [0]
+
+
+SEED: dict[str, Any] = {"options": {"seed": 1}}
+
+
+def test_a_cache_and_a_log_ask_for_the_digest_together(colour: Colour, path: Path) -> None:
+    """One question serves both, and a kept answer has the digest it is kept under."""
+    good = reply(b'{"response":"a","done":true,"done_reason":"stop"}')
+    with AuditLog(path) as log:
+        client = colour.client(TAGS, good, ANSWER, audit=log, cache=Cache())
+        colour.do(client.generate("m", "hi", **SEED))
+        colour.do(client.generate("m", "hi", **SEED))
+        colour.do(client.generate("m", "hi"))
+        assert [sent.line.rpartition("/")[2] for sent in colour.script.sent] == [
+            "tags", "generate", "generate",
+        ]  # fmt: skip
+    assert [one["source"] for one in calls(path)] == ["server", "cache", "server"]
+    assert [one["digest"] for one in calls(path)] == [f"sha256:{DIGEST}"] * 3
+
+
+def test_what_is_deleted_is_named_by_its_digest(colour: Colour, path: Path) -> None:
+    """A change makes the list old when it begins; what it was about was known before."""
+    with AuditLog(path) as log:
+        client = colour.client(TAGS, reply(b""), TAGS, ANSWER, audit=log)
+        colour.do(client.delete("m"))
+        colour.do(client.generate("m", "hi"))
+    assert [one["digest"] for one in calls(path)] == [f"sha256:{DIGEST}"] * 2
+    assert calls(path)[0]["digest_age_s"] >= 0
+
+
+def test_calls_at_the_same_time_ask_once(path: Path) -> None:
+    """Whoever comes while the list is on its way waits for it."""
+
+    async def ask(url: str) -> None:
+        with AuditLog(path) as log:
+            async with AsyncClient(url, audit=log) as client:
+                await asyncio.gather(*(client.generate("m", "hi") for _ in range(8)))
+
+    with ScriptedServer(["m"]) as server:
+        server.on(model="m").reply("x")
+        asyncio.run(ask(server.url))
+        asked = [request.path for request in server.requests]
+    assert asked.count("/api/tags") == 1
+    (digest,) = {one["digest"] for one in calls(path)}
+    assert digest.startswith("sha256:")

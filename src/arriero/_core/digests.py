@@ -1,101 +1,200 @@
 """Which files a model's name stands for, asked of its server once for many calls.
 
-A name can be given to other weights at any time, so what was read is believed for `AGE_S`,
-and forgotten at once when this client itself pulls, creates, copies or deletes.
+The audit log writes it down, and kept answers belong to it. A name can be given to other files
+at any time: what was read is believed for as long as whoever asks puts up with, and forgotten at
+once when this client itself pulls, creates, copies or deletes.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
+from arriero._core.answers.flights import Flights, landing
 from arriero._core.calls import Call
 from arriero._core.effects import Operation
 from arriero._core.ndjson import RecordDecoder
-from arriero._core.operations import Progress, Target, begun, exchanged
+from arriero._core.operations import Progress, Target, begun, earliest, exchanged
 from arriero.errors import ArrieroError
 from arriero.names import ConflictingSource, InvalidName, parse_name, split_source
 from arriero.settings import Timeouts
 from arriero.types.models import ListResponse
 
-AGE_S = 300.0
-"""How long a list is believed. Somebody else's pull shows at the latest after this."""
-
-PAUSE_S = 30.0
-"""How long a server is left alone that could not be asked."""
+PAUSE_S = 5.0
+"""How long a server that would not list its models is not asked for them again."""
 
 PATIENCE_S = 5.0
 """Longest a call is held up by the question; a list comes in milliseconds."""
 
+AUDIT_AGE_S = 300.0
+"""How old what the audit log writes down may be; it says how old it is."""
+
 _CHANGES = frozenset({"/api/pull", "/api/create", "/api/copy", "/api/delete"})
+"""Paths of calls after which a name may stand for another model."""
 
 _LIST = RecordDecoder(ListResponse)
 
 
+class _Model(NamedTuple):
+    digest: str
+    is_remote: bool
+
+
+class Listed:
+    """What a server said it has.
+
+    Attributes:
+        seen_s: When it last said so.
+        is_list: False if it would not say.
+    """
+
+    __slots__ = ("_models", "is_list", "seen_s")
+
+    def __init__(self, models: Mapping[str, _Model] | None, seen_s: float) -> None:
+        self._models = models or {}
+        self.is_list = models is not None
+        self.seen_s = seen_s
+
+    def of(self, model: str) -> str:
+        """Give the digest of a model; "" if it is not known."""
+        found = self._models.get(_folded(model))
+        return found.digest if found is not None else ""
+
+    def reliable(self, model: str) -> str:
+        """The same, but for models that run elsewhere: what answers may be another one then."""
+        found = self._models.get(_folded(model))
+        return found.digest if found is not None and not found.is_remote else ""
+
+    def lacks(self, model: str) -> bool:
+        """Tell whether a model of this server is not on its list."""
+        name = _folded(model)
+        return self.is_list and bool(name) and name not in self._models
+
+    def confirmed(self, models: Mapping[str, _Model], now_s: float) -> bool:
+        """Take in a later list; False if it says something else."""
+        is_same = self.is_list and self._models == models
+        if is_same:
+            self.seen_s = now_s
+        return is_same
+
+
 class Digests:
-    """What is known of the models of each host. Its methods decide at once."""
+    """What is known of the models of each host. Its methods decide at once.
+
+    Attributes:
+        flights: Questions under way, by host.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._lists: dict[str, tuple[float, dict[str, str] | None]] = {}
+        self.forget_all()
 
-    def needs_list(self, host: str) -> bool:
-        """Tell whether the host should be asked now."""
-        seen_s, listed = self._lists.get(host, (0.0, {}))
-        age_s = self._clock() - seen_s
-        return host not in self._lists or age_s >= (PAUSE_S if listed is None else AGE_S)
+    def forget_all(self) -> None:
+        """Begin anew, in a child after a fork."""
+        self.flights = Flights()
+        self._listed: dict[str, Listed] = {}
+        self._doubted: dict[str, float] = {}
 
-    def learn(self, host: str, listed: ListResponse | None) -> None:
+    def at(self, host: str, max_age_s: float) -> Listed | None:
+        """Give what is known of a host; None if it should be asked now."""
+        listed = self._listed.get(host)
+        if listed is None:
+            return None
+        age_s = self._clock() - listed.seen_s
+        return listed if age_s < (max_age_s if listed.is_list else PAUSE_S) else None
+
+    def is_current(self, host: str, listed: Listed | None) -> bool:
+        """Tell whether nothing was learnt or forgotten since `listed` was given."""
+        return listed is not None and self._listed.get(host) is listed
+
+    def learn(self, host: str, answer: ListResponse | None) -> None:
         """Take in a list; None if there was none to be had."""
-        known = None
-        if listed is not None:
-            known = {
-                _folded(one.model or one.name or ""): one.digest or "" for one in listed.models
-            }
-        self._lists[host] = self._clock(), known
+        now_s = self._clock()
+        if answer is None:
+            self._listed[host] = Listed(None, now_s)
+            return
+        models = {
+            _folded(one.model or one.name or ""): _Model(one.digest, bool(one.remote_host))
+            for one in answer.models
+            if one.digest
+        }
+        listed = self._listed.get(host)
+        if listed is None or not listed.confirmed(models, now_s):
+            self._listed[host] = Listed(models, now_s)
 
-    def forget(self, call: Call[Any], host: str) -> None:
-        """Take in a call that may have given a name to other files."""
+    def answered(self, host: str, model: str, max_age_s: float) -> None:
+        """Take in that a model answered which was not listed: the list is old.
+
+        Believed once in a while, as some servers do not list all they have.
+        """
+        listed, now_s = self._listed.get(host), self._clock()
+        if listed is None or not listed.lacks(model):
+            return
+        if now_s >= self._doubted.get(model, now_s):
+            self._doubted[model] = now_s + max_age_s
+            del self._listed[host]
+
+    def changed(self, call: Call[Any]) -> None:
+        """Take in that a call begins or ends; after some, names stand for something else."""
         if call.path in _CHANGES:
-            self._lists.pop(host, None)
-
-    def of(self, host: str, model: str) -> tuple[str, float] | None:
-        """Give a model's ``sha256:...`` and the seconds since it was read, if it is known."""
-        seen_s, listed = self._lists.get(host, (0.0, None))
-        digest = (listed or {}).get(_folded(model))
-        return (f"sha256:{digest}", self._clock() - seen_s) if digest else None
+            self._listed.clear()
 
 
 @functools.lru_cache(256)
 def _folded(model: str) -> str:
-    """Give the name as the server compares it; one that is none as it is."""
+    """Give a name as its server compares it; "" for one that runs elsewhere, or is none."""
     try:
-        return parse_name(split_source(model.strip())[0]).folded
+        name, source = split_source(model.strip())
+        return "" if source == "cloud" else parse_name(name).folded
     except (InvalidName, ConflictingSource):
-        return model
+        return ""
+
+
+def asked(
+    call: Call[Any], target: Target, progress: Progress, max_age_s: float
+) -> Operation[Listed | None]:
+    """Give what the server of a call has; None if it could not be asked in time.
+
+    Calls at the same time share one question. It is no call of the user's: no limit counts it,
+    no observer sees it, and no failure of it is one of the call.
+    """
+    digests, host = target.governor.digests, target.base.origin
+    assert digests is not None
+    while (listed := digests.at(host, max_age_s)) is None:
+        flight, is_mine = digests.flights.join(host)
+        until = earliest(target.clock(), PATIENCE_S, progress.started_s, progress.timeouts.total_s)
+        assert until is not None
+        if is_mine:
+            try:
+                yield from _question(target, digests, until)
+            finally:
+                digests.flights.end(host, flight)
+            listed = digests.at(host, max_age_s)
+            break
+        yield from landing(flight, until)
+        if target.clock() >= until:
+            listed = digests.at(host, max_age_s)
+            break
+    if listed is not None and (digest := listed.of(progress.model)):
+        progress.named = host, digest, listed.seen_s
+    return listed
+
+
+def _question(target: Target, digests: Digests, until: float) -> Operation[None]:
+    left_s = until - target.clock()
+    if left_s <= 0:
+        return
+    budgets = Timeouts(connect_s=left_s, total_s=left_s)
+    question: Call[ListResponse] = Call("GET", "/api/tags", _LIST, timeouts=budgets)
+    answer: ListResponse | None = None
+    with suppress(ArrieroError):
+        answer = yield from exchanged(question, target, begun(question, target))
+    digests.learn(target.base.origin, answer)
 
 
 def looked_up(call: Call[Any], target: Target, progress: Progress) -> Operation[None]:
-    """Ask the host of a call for its models if that is not known; no failure is one of the call.
-
-    The question is no call of the user's: no limit counts it and no observer sees it.
-    """
-    digests = target.governor.witnesses.digests
-    if digests is None or call.base is not None or not call.model:
-        return
-    host = target.base.origin
-    if not digests.needs_list(host):
-        return
-    budget_s, until = PATIENCE_S, progress.total_until()
-    if until is not None:
-        budget_s = min(budget_s, until - target.clock())
-    if budget_s <= 0:
-        return
-    budgets = Timeouts(connect_s=budget_s, total_s=budget_s)
-    question: Call[ListResponse] = Call("GET", "/api/tags", _LIST, timeouts=budgets)
-    listed: ListResponse | None = None
-    with suppress(ArrieroError):
-        listed = yield from exchanged(question, target, begun(question, target))
-    digests.learn(host, listed)
+    """See to it that the audit log can say which model a call was for."""
+    if call.base is None and progress.model:
+        yield from asked(call, target, progress, AUDIT_AGE_S)

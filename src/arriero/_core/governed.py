@@ -101,7 +101,7 @@ def _tried(call: Call[Any], target: Target, progress: Progress, attempt: Try[T])
         effect = governor.step(call, progress, host)
         while effect is not None:
             effect = governor.step(call, progress, host, (yield effect))
-        if governor.witnesses.digests is not None:
+        if governor.witnesses.journal is not None:
             yield from looked_up(call, target, progress)
         progress.tries += 1
         try:

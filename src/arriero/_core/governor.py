@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from arriero._core.answers.state import Answers
+from arriero._core.digests import Digests
 from arriero._core.effects import Effect
 from arriero._core.events import (
     BreakerChanged,
@@ -61,7 +62,9 @@ class Governor:
         self.limits = limits
         self.breaker = breaker
         self.answers = answers
-        self.witnesses = Witnesses(observers, journal, clock)
+        self.witnesses = Witnesses(observers, journal)
+        has_store = answers is not None and answers.store is not None
+        self.digests = Digests(clock) if has_store or journal is not None else None
         self._make_shared = shared
         self._has_gate = limits is not None or breaker is not None
         self._clock = clock
@@ -78,6 +81,8 @@ class Governor:
         self._gate = Gate(self.limits, self.breaker, self._make_shared)
         if self.answers is not None:
             self.answers.forget()
+        if self.digests is not None:
+            self.digests.forget_all()
         self.witnesses.forget()
 
     def close(self) -> None:
@@ -218,8 +223,8 @@ class Governor:
         if progress.is_over:
             return
         progress.is_over = True
-        if self.answers is not None:
-            self.answers.models_change(call)
+        if self.digests is not None:
+            self.digests.changed(call)
         now_s = self._clock()
         self._box.append((call, progress, last, now_s))
         self._let_go()

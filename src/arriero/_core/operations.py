@@ -42,6 +42,7 @@ from arriero.errors import (
 )
 from arriero.settings import CallPolicy, Timeouts
 from arriero.types.chat import ChatResponse, GenerateResponse
+from arriero.types.models import ListResponse
 from arriero.types.record import Record
 
 if TYPE_CHECKING:
@@ -166,6 +167,8 @@ class Progress(msgspec.Struct):
     """What instruments add to the call's requests."""
     receipt: Receipt | None = None
     """What is left to wait for before the call's record in the journal is safe."""
+    named: tuple[str, str, float] | None = None
+    """What the server at a host said of the call's model: that host, the digest, and when."""
     is_provided: bool = False
     """True once the model of the call was brought; it is not brought twice."""
 
@@ -211,8 +214,9 @@ def exchanged(call: Call[T], target: Target, progress: Progress) -> Operation[T]
     if isinstance(made, Record):
         require_ours(made, call, target, progress)
         cast("dict[str, Any]", made.__dict__)["_http"] = info(head, progress)
-    if target.governor.answers is not None:
-        target.governor.answers.saw(made, target.clock())
+    digests = target.governor.digests
+    if digests is not None and isinstance(made, ListResponse):
+        digests.learn(progress.host, made)  # it need not be asked for again
     return made
 
 
@@ -264,8 +268,8 @@ def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Hea
     if target.egress is not None:
         yield from cleared(target.egress, call, target, progress, _aside)
     request = yield from _request(call, target, progress)
-    if target.governor.answers is not None:
-        target.governor.answers.models_change(call)
+    if target.governor.digests is not None:
+        target.governor.digests.changed(call)
     stale = redirects = 0
     is_renewed = False
     while True:

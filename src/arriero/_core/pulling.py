@@ -137,8 +137,8 @@ def pulled(
             if not is_passing(reason) or failures >= pull_policy.attempts:
                 raise _told(reason, error, progress, sent) from error.__cause__
         else:
-            if target.governor.answers is not None:
-                target.governor.answers.models_change(call)
+            if target.governor.digests is not None:
+                target.governor.digests.changed(call)
             return sent
         yield Sleep(pull_policy.wait_s(failures))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from arriero._core.digests import Digests
 from arriero._core.events import (
     CallEnded,
     CallStarted,
@@ -31,24 +30,19 @@ class Witnesses:
     Attributes:
         errors: How often one of them raised, which no call notices.
         sees_records: True if somebody wants `records_arrived`.
-        digests: What is known of the models; None if nobody wants to know.
     """
 
-    def __init__(
-        self, observers: Sequence[Observer], journal: Journal | None, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, observers: Sequence[Observer], journal: Journal | None) -> None:
         self.errors = 0
         self.journal = journal
         self._observers = tuple(observers)
         self._instruments = tuple(one for one in observers if isinstance(one, Instrument))
-        self._clock = clock
         self.sees_records = any(one.sees_records for one in self._instruments)
         self.forget()
 
     def forget(self) -> None:
         """Begin anew, in a child process."""
         self.errors = 0
-        self.digests = Digests(self._clock) if self.journal is not None else None
 
     def __bool__(self) -> bool:
         return bool(self._observers)
@@ -118,15 +112,15 @@ class Witnesses:
         event = self._end_of(call, progress, total(), now_s)
         if self.journal is not None:
             progress.receipt = self.journal.write(event)
-        if self.digests is not None:
-            self.digests.forget(call, progress.host)
         self.tell(event)
 
     def _end_of(
         self, call: Call[Any], progress: Progress, response: Any, now_s: float
     ) -> CallEnded:
-        known = self.digests.of(progress.host, progress.model) if self.digests is not None else None
-        digest, age_s = known or (None, None)
+        host, named, seen_s = progress.named or ("", "", 0.0)
+        digest, age_s = None, None
+        if named and host == progress.host:
+            digest, age_s = f"sha256:{named}", now_s - seen_s
         # By position: to find twenty names takes five times as long.
         return CallEnded(
             progress.id,

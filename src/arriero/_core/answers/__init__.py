@@ -1,6 +1,5 @@
 """Answers that are given more than once: kept ones, and ones shared while they are made.
 
 What may be shared at all (`sameness`), under which key, in which form (`kept`), who waits for
-whom (`flights`), which digest a name stands for (`digests`), and the way of a call through
-it all (`way`).
+whom (`flights`), and the way of a call through it all (`way`).
 """

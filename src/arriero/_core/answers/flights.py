@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
+from arriero._core.effects import Operation, Wait
 from arriero._core.ticket import Ticket
 from arriero.errors import (
     ArrieroError,
@@ -92,6 +93,16 @@ class Flights:
         if self._flights.get(key) is flight:
             del self._flights[key]
         flight.end()
+
+
+def landing(flight: Flight[Any], until: float | None) -> Operation[None]:
+    """Wait until a flight is over, or the time is."""
+    ticket = flight.wait()
+    try:
+        if not ticket.is_ready:
+            yield Wait(ticket, until)
+    finally:
+        flight.leave(ticket)
 
 
 def is_for_all(error: ArrieroError, *, is_same_retry: bool) -> bool:

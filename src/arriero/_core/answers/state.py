@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from arriero._core.answers.digests import CHANGES_MODELS, Digests
 from arriero._core.answers.flights import Flights
 from arriero._core.answers.sameness import is_repeatable
 from arriero._core.calls import Call
 from arriero._core.locks import Lock, NoLock
 from arriero._core.statistics import CacheStatistics
 from arriero.settings import Cache, CallPolicy
-from arriero.types.models import ListResponse
 
 
 class Store(Protocol):
@@ -53,7 +51,6 @@ class Answers:
         cache: The settings.
         store: Where answers are kept; None keeps none.
         flights: Calls under way.
-        digests: What names stand for.
     """
 
     def __init__(
@@ -61,7 +58,6 @@ class Answers:
     ) -> None:
         self.cache = cache
         self.store = store
-        self.digests = Digests(cache.digest_ttl_s)
         self._make_lock = lock
         self.forget()
 
@@ -80,16 +76,6 @@ class Answers:
     def tenant(self, policy: CallPolicy) -> str:
         """Give whose calls may share with those of `policy`."""
         return policy.tenant if self.cache.per_tenant else ""
-
-    def models_change(self, call: Call[Any]) -> None:
-        """Take in that a call begins or ends; after some, names stand for something else."""
-        if call.path in CHANGES_MODELS:
-            self.digests.forget()
-
-    def saw(self, made: object, now_s: float) -> None:
-        """Take in an answer: a list of models need not be asked for again."""
-        if isinstance(made, ListResponse):
-            self.digests.learn(made, now_s)
 
     def count(self, *, hits: int = 0, misses: int = 0, stores: int = 0, coalesced: int = 0) -> None:
         """Add to the statistics."""

@@ -10,35 +10,26 @@ import copy
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
-from arriero._core.answers.flights import Flight, is_for_all
+from arriero._core.answers.flights import Flight, is_for_all, landing
 from arriero._core.answers.kept import answer_of, is_sound, kept
 from arriero._core.answers.sameness import key_of
 from arriero._core.answers.state import Answers
 from arriero._core.calls import Call
-from arriero._core.effects import Consult, Operation, Wait
+from arriero._core.digests import asked
+from arriero._core.effects import Consult, Operation
 from arriero._core.failures import described
 from arriero._core.http import AnswerSource, Head, HttpInfo
-from arriero._core.ndjson import RecordDecoder
 from arriero._core.operations import (
     Progress,
     Target,
-    begun,
     earliest,
-    exchanged,
     made_of,
     prepared,
 )
 from arriero.errors import ArrieroError, DeadlineExceeded, ParseError
-from arriero.settings import Timeouts
-from arriero.types.models import ListResponse
 from arriero.types.record import Record
 
 Ask: TypeAlias = Callable[[Call[Any], Target, Progress], Operation[Any]]
-
-_LIST = RecordDecoder(ListResponse)
-
-_LIST_S = 5.0
-"""Longest wait for the list of models, which a server reads from its disk."""
 
 
 def answered(call: Call[Any], target: Target, progress: Progress, ask: Ask) -> Operation[Any]:
@@ -48,10 +39,10 @@ def answered(call: Call[Any], target: Target, progress: Progress, ask: Ask) -> O
         return (yield from ask(call, target, progress))
     yield from prepared(call, progress)
     store, tenant = answers.store, answers.tenant(policy)
-    digest, known = "", answers.digests.known
+    digest, known = "", None
     if store is not None:
-        digest = yield from _digest(call, target, answers, progress)
-        known = answers.digests.known
+        known = yield from asked(call, target, progress, answers.cache.digest_ttl_s)
+        digest = known.reliable(call.model) if known is not None else ""
     key = key_of(call, digest or call.model, tenant)
     if store is not None and digest and policy.cache == "use":
         data: bytes | None = yield Consult(store.get, (key,))
@@ -64,11 +55,13 @@ def answered(call: Call[Any], target: Target, progress: Progress, ask: Ask) -> O
         made = yield from _together(call, target, progress, key, ask)
     else:
         made = yield from ask(call, target, progress)
+    digests, host = target.governor.digests, target.base.origin
+    if digests is None or store is None:
+        return made
+    if not digest:
+        digests.answered(host, call.model, answers.cache.digest_ttl_s)
     # A model that changed meanwhile may have answered under the old one's digest.
-    is_same = answers.digests.known is known
-    if store is not None and not digest:
-        answers.digests.answered(call.model, target.clock())
-    if store is not None and digest and is_same and progress.source == "server":
+    elif digests.is_current(host, known) and progress.source == "server":
         yield from _keep(call, progress, answers, key, made)
     return made
 
@@ -99,41 +92,6 @@ def _given(
     return made
 
 
-def _digest(
-    call: Call[Any], target: Target, answers: Answers, progress: Progress
-) -> Operation[str]:
-    """Give the digest of the call's model; "" if there is none to be relied on."""
-    digests, flights = answers.digests, answers.flights
-    found = digests.of(call.model, target.clock())
-    while found is None:
-        flight, is_mine = flights.join("digests")
-        until = earliest(target.clock(), _LIST_S, progress.started_s, progress.timeouts.total_s)
-        if not is_mine:
-            yield from _landing(flight, until)
-            found = digests.of(call.model, target.clock())
-            if found is None and until is not None and target.clock() >= until:
-                return ""
-            continue
-        try:
-            yield from _listed(target, answers, until)
-        finally:
-            flights.end("digests", flight)
-        found = digests.of(call.model, target.clock()) or ""
-    return found
-
-
-def _listed(target: Target, answers: Answers, until: float | None) -> Operation[None]:
-    left_s = _LIST_S if until is None else until - target.clock()
-    if left_s <= 0:
-        return
-    budgets = Timeouts(connect_s=target.timeouts.connect_s, total_s=left_s)
-    call: Call[ListResponse] = Call("GET", "/api/tags", _LIST, timeouts=budgets)
-    try:
-        yield from exchanged(call, target, begun(call, target))  # which tells the answers
-    except ArrieroError:
-        answers.digests.failed(target.clock())
-
-
 def _together(
     call: Call[Any], target: Target, progress: Progress, key: str, ask: Ask
 ) -> Operation[Any]:
@@ -146,7 +104,7 @@ def _together(
         flight, is_mine = answers.flights.join(key)
         if is_mine:
             return (yield from _led(call, target, progress, answers, key, flight, ask))
-        yield from _landing(flight, until)
+        yield from landing(flight, until)
         if flight.answer is not None:
             answers.count(coalesced=1)
             head, body = flight.answer
@@ -158,15 +116,6 @@ def _together(
             late = DeadlineExceeded(budget, getattr(progress.timeouts, budget))
             late.phase = "queue"
             raise described(late, call=call.name, host="", attempts=progress.attempts)
-
-
-def _landing(flight: Flight[Any], until: float | None) -> Operation[None]:
-    ticket = flight.wait()
-    try:
-        if not ticket.is_ready:
-            yield Wait(ticket, until)
-    finally:
-        flight.leave(ticket)
 
 
 def _led(
