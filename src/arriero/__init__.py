@@ -56,7 +56,7 @@ _PLACES = {
     ),
     "arriero._core.http": ("HttpInfo",),
     "arriero._core.sketch": ("Spread",),
-    "arriero._core.statistics": ("CacheStatistics", "Statistics"),
+    "arriero._core.statistics": ("CacheStatistics", "Connections", "Statistics"),
     "arriero._doctor.examine": ("doctor",),
     "arriero._doctor.rules.findings": ("Diagnosis", "Finding"),
     "arriero._drive.tasks": ("AsyncStream",),

@@ -14,6 +14,7 @@ from arriero._core.events import TryEnded as TryEnded
 from arriero._core.http import HttpInfo as HttpInfo
 from arriero._core.sketch import Spread as Spread
 from arriero._core.statistics import CacheStatistics as CacheStatistics
+from arriero._core.statistics import Connections as Connections
 from arriero._core.statistics import Statistics as Statistics
 from arriero._doctor.examine import doctor as doctor
 from arriero._doctor.rules.findings import Diagnosis as Diagnosis

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from arriero._core.http import Fault, FileBody, Request
+from arriero._core.statistics import Connections
 from arriero._transport.interface import AbortHandle
 from arriero.errors import Phase
 from arriero.settings import Retry
@@ -175,6 +176,10 @@ class ScriptedTransport:
             raise made
         return ScriptedAnswer(self._script, made)
 
+    def connections(self) -> dict[str, Connections]:
+        """See `arriero._transport.interface.Transport.connections`."""
+        return {}
+
     def close(self) -> None:
         """See `arriero._transport.interface.Transport.close`."""
         self._script.events.append("shut")
@@ -245,6 +250,10 @@ class AsyncScriptedTransport:
             raise
         assert isinstance(made, Reply)
         return AsyncScriptedAnswer(self._script, made)
+
+    def connections(self) -> dict[str, Connections]:
+        """See `arriero._transport.interface.AsyncTransport.connections`."""
+        return {}
 
     async def close(self) -> None:
         """See `arriero._transport.interface.AsyncTransport.close`."""

@@ -82,6 +82,24 @@ class CacheStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class Connections:
+    """Connections to one host."""
+
+    in_use: int = 0
+    """They serve a call, a stream until its end; or are being made for one."""
+    idle: int = 0
+    """Kept for the next call, `Pool.keep_idle` at most."""
+
+    @property
+    def open(self) -> int:
+        """All of them."""
+        return self.in_use + self.idle
+
+    def __add__(self, other: Connections) -> Connections:
+        return Connections(self.in_use + other.in_use, self.idle + other.idle)
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """One moment of a client, since it was made. Counts of calls add up:
     ``started == running + waiting + ok + cancelled + sum(failed.values())``, but for calls
@@ -128,6 +146,9 @@ class Statistics:
     """Records in the audit log, of all clients that share it."""
     audit_failed: int
     """Records the audit log could not take."""
+    connections: Mapping[str, Connections] = field(default_factory=dict[str, Connections])
+    """By origin; those made through a proxy count for the host behind it. Empty over an
+    `httpx` client, which keeps its own."""
 
     def __str__(self) -> str:
         """Give it in a few lines, for whoever is woken at night."""
@@ -145,9 +166,16 @@ class Statistics:
             f"time: {_shown(self.spent_s, ' s')}",
             f"first record: {_shown(self.first_record_s, ' s')}",
             f"model load: {_shown(self.load_s, ' s')}",
+            f"cache: {self.cache.hits} hits, {self.cache.misses} misses,"
+            f" {self.cache.coalesced} coalesced, {self.cache.stores} stored,"
+            f" {self.cache.errors} errors",
             f"audit: {self.audit_written} written, {self.audit_failed} failed;"
-            f" observers: {self.observer_errors} errors",
+            f" observers: {self.observer_errors} errors; shared rates: {self.rate_errors} errors",
         ]
+        lines += [
+            f"connections: {host} {held.in_use} in use, {held.idle} idle"
+            for host, held in sorted(self.connections.items())
+        ] or ["connections: none"]
         lines += [
             f"breaker: {host} {model or '-'} is {state}"
             for (host, model), state in sorted(self.breakers.items())

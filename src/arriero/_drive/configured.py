@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
@@ -12,7 +13,7 @@ from arriero._core.events import Observer
 from arriero._core.journal import Journal
 from arriero._core.operations import Target
 from arriero._core.policy.cleartext import Cleartext
-from arriero._core.statistics import Statistics
+from arriero._core.statistics import Connections, Statistics
 from arriero._drive.identities import secret_among
 from arriero._drive.setup import UNSET, Setup, setup
 from arriero.content import Content
@@ -184,7 +185,11 @@ class Configured:
 
     def statistics(self) -> Statistics:
         """Give what the client has done so far, and what it is doing, as one snapshot."""
-        return self._target.governor.statistics()
+        seen = self._target.governor.statistics()
+        return dataclasses.replace(seen, connections=self._connections())
+
+    def _connections(self) -> Mapping[str, Connections]:
+        raise NotImplementedError
 
     @classmethod
     def from_config(

@@ -49,6 +49,7 @@ from arriero._core.http import Fault, Head
 from arriero._core.images import ImageFile, ImagePath
 from arriero._core.operations import begun
 from arriero._core.reading import Reading
+from arriero._core.statistics import Connections
 from arriero._drive.configured import Configured
 from arriero._drive.foreign import recognisable
 from arriero._drive.pending import pending
@@ -119,6 +120,13 @@ class AsyncBase(Configured):
                 transport.discard()
         await self._setup.outside.aclose()
         self._target.governor.close()
+
+    def _connections(self) -> dict[str, Connections]:
+        made: dict[str, Connections] = {}
+        for transport in list((self._transports or {}).values()):
+            for origin, held in transport.connections().items():
+                made[origin] = made.get(origin, Connections()) + held
+        return made
 
     def _connected(self) -> AsyncTransport:
         loop = asyncio.get_running_loop()

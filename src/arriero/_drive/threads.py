@@ -35,6 +35,7 @@ from arriero._core.http import Fault, Head
 from arriero._core.images import ImageFile, ImagePath
 from arriero._core.operations import begun, earliest
 from arriero._core.reading import Reading
+from arriero._core.statistics import Connections
 from arriero._drive.configured import Configured
 from arriero._drive.foreign import recognisable
 from arriero._drive.view import StreamView
@@ -44,7 +45,7 @@ from arriero.settings import CallPolicy
 from arriero.types.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -80,6 +81,10 @@ class SyncBase(Configured):
             transport.close()
         self._setup.outside.close()
         self._target.governor.close()
+
+    def _connections(self) -> Mapping[str, Connections]:
+        transport = self._transport
+        return {} if transport is None else transport.connections()
 
     def _connected(self) -> Transport:
         return self._transport or self._made()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from arriero._core.http import Request
+from arriero._core.statistics import Connections
 from arriero.settings import Pool, Tls
 
 
@@ -132,6 +133,10 @@ class Transport(Protocol):
         """Close every idle connection; open answers stay usable. May be called again."""
         ...
 
+    def connections(self) -> Mapping[str, Connections]:
+        """Give how many there are, by origin; nothing if the library does not tell."""
+        ...
+
 
 class AsyncAnswer(Protocol):
     """An open answer of an async transport."""
@@ -165,6 +170,10 @@ class AsyncTransport(Protocol):
 
     async def close(self) -> None:
         """As `Transport.close`."""
+        ...
+
+    def connections(self) -> Mapping[str, Connections]:
+        """As `Transport.connections`, from any thread."""
         ...
 
     def discard(self) -> None:

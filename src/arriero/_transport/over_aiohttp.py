@@ -16,7 +16,9 @@ import aiohttp
 import yarl
 from aiohttp.client_proto import ResponseHandler
 
+from arriero._core.host import origin_of
 from arriero._core.http import Fault, FileBody, Request
+from arriero._core.statistics import Connections
 from arriero._transport.burial import bury
 from arriero._transport.http1 import MAX_HEAD_BYTES
 from arriero._transport.interface import AsyncAnswer, TransportSettings
@@ -56,7 +58,7 @@ class AiohttpTransport:
         if self._is_closed:
             raise Fault("closed", "prepare", "the transport is closed")
         session = self._session or self._start()
-        trip = _Trip(is_tls=request.url.startswith("https:"))
+        trip = _Trip(request.url)
         _TRIP.set(trip)
         data = _data_of(request)
         if not isinstance(data, bytes | None):
@@ -95,6 +97,10 @@ class AiohttpTransport:
         else:
             await session.close()
         await connector.end_farewells()
+
+    def connections(self) -> Mapping[str, Connections]:
+        """See `AsyncTransport.connections`."""
+        return self._connector.count() if self._connector is not None else {}
 
     def discard(self) -> None:
         """See `AsyncTransport.discard`."""
@@ -163,8 +169,9 @@ def _timeout_of(connect_s: float | None) -> aiohttp.ClientTimeout:
 class _Trip:
     """How far a request got."""
 
-    def __init__(self, *, is_tls: bool) -> None:
-        self.is_tls = is_tls
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_tls = url.startswith("https:")
         self.phase: Phase = "connect"
         self.is_reused = False
         self.upload: AsyncUpload | None = None
@@ -211,14 +218,15 @@ _TRIP: ContextVar[_Trip] = ContextVar("_TRIP")
 class _Connector(aiohttp.TCPConnector):
     """aiohttp's pool, which also says whether a connection is new, and can be left behind."""
 
-    _used: weakref.WeakSet[ResponseHandler]
+    _used: weakref.WeakKeyDictionary[ResponseHandler, str]
+    """Connections that served a request, and where they lead."""
     _transports: weakref.WeakSet[Any]
 
     def __init__(self, contexts: Contexts, *, is_proxied: bool, per_host: int) -> None:
         self._contexts = contexts
         self._is_proxied = is_proxied
         super().__init__(limit=0, limit_per_host=per_host, keepalive_timeout=IDLE_S)  # pyright: ignore[reportUnknownMemberType]  # aiohttp leaves a tuple open
-        self._used = weakref.WeakSet()
+        self._used = weakref.WeakKeyDictionary()
         self._transports = weakref.WeakSet()
 
     async def connect(self, *arguments: Any, **options: Any) -> aiohttp.connector.Connection:
@@ -232,7 +240,7 @@ class _Connector(aiohttp.TCPConnector):
         trip.is_reused = protocol in self._used
         if not trip.is_reused:
             self._require_pinned(connection, trip)
-            self._used.add(protocol)
+            self._used[protocol] = origin_of(trip.url)
             with contextlib.suppress(TypeError):  # other loops' transports may not be watched
                 self._transports.add(protocol.transport)
             _read_little(protocol.transport)
@@ -268,6 +276,18 @@ class _Connector(aiohttp.TCPConnector):
                 idle.popleft()[0].close()
             if not idle:
                 del self._conns[key]  # else aiohttp warns of connections left open
+
+    def count(self) -> dict[str, Connections]:
+        """Give how many connections there are; copied in one step, as other threads may ask."""
+        made: dict[str, Connections] = {}
+        held = [(protocol, Connections(in_use=1)) for protocol in list(self._acquired)]
+        for conns in list(self._conns.values()):
+            held += [(protocol, Connections(idle=1)) for protocol, _ in list(conns)]
+        for protocol, one in held:
+            url = self._used.get(protocol)
+            if url is not None and protocol.is_connected():
+                made[url] = made.get(url, Connections()) + one
+        return made
 
     async def end_farewells(self) -> None:
         """Abort connections that are closing: a peer may take its time to part by TLS.

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from arriero._core.http import Fault, FileBody, Request
+from arriero._core.statistics import Connections
 from arriero._transport.burial import bury
 from arriero._transport.fork import forget_after_fork
 from arriero._transport.httpx_trip import SPENDING, Timeouts, Trip, bind
@@ -80,6 +81,10 @@ class HttpxTransport:
         if self._is_owned:
             self._client.close()
 
+    def connections(self) -> Mapping[str, Connections]:
+        """See `Transport.connections`: httpx does not tell."""
+        return {}
+
     def forget(self) -> None:
         """In a child after a fork: drop the connections, which belong to the parent."""
         # The pool finds them closed, and makes new ones.
@@ -133,6 +138,10 @@ class AsyncHttpxTransport:
         self._is_closed = True
         if self._is_owned:
             await self._client.aclose()
+
+    def connections(self) -> Mapping[str, Connections]:
+        """See `AsyncTransport.connections`: httpx does not tell."""
+        return {}
 
     def discard(self) -> None:
         """See `AsyncTransport.discard`."""

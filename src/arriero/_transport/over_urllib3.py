@@ -18,6 +18,7 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 from arriero._core.http import Fault, FaultKind, FileBody, Request
+from arriero._core.statistics import Connections
 from arriero._transport.dial import Dialer
 from arriero._transport.fork import forget_after_fork
 from arriero._transport.http1 import Body, Head, HeadReader, Malformed, body_of
@@ -83,6 +84,10 @@ class Urllib3Transport:
         """See `Transport.close`."""
         self._is_closed = True
         _close(self._pools)
+
+    def connections(self) -> Mapping[str, Connections]:
+        """See `Transport.connections`."""
+        return {origin.url: pool.count() for origin, pool in list(self._pools.items())}
 
     def forget(self) -> None:
         """In a child after a fork: drop the connections, which belong to the parent."""
@@ -162,6 +167,8 @@ class _Pool:
         self._max = max_connections
         self._keep_idle = keep_idle
         self._idle: list[Wire] = []
+        self._in_use: list[None] = []
+        """One for each use: a list may grow and shrink in the middle of anything, as above."""
         self._is_closed = False
         # SimpleQueue.put is reentrant by contract; no other bounded wait is.
         self._permits: queue.SimpleQueue[None] | None = None
@@ -172,15 +179,15 @@ class _Pool:
 
     def acquire(self, until: float | None) -> None:
         """Wait until one more connection may be used. Raises Fault ``timeout``."""
-        if self._permits is None:
-            return
-        try:
-            left_s = None if until is None else max(0.0, until - monotonic())
-            self._permits.get(timeout=left_s)
-        except queue.Empty:
-            raise Fault(
-                "timeout", "connect", f"all {self._max} connections of the pool are in use"
-            ) from None
+        if self._permits is not None:
+            try:
+                left_s = None if until is None else max(0.0, until - monotonic())
+                self._permits.get(timeout=left_s)
+            except queue.Empty:
+                raise Fault(
+                    "timeout", "connect", f"all {self._max} connections of the pool are in use"
+                ) from None
+        self._in_use.append(None)
 
     def idle_wire(self) -> Wire | None:
         """Take the connection used last that still stands."""
@@ -194,12 +201,17 @@ class _Pool:
 
     def release(self, wire: Wire | None) -> None:
         """End one use; keep its connection, if it is given, for the next."""
+        self._in_use.pop()
         if wire is not None:
             wire.idle_since = monotonic()
             self._idle.append(wire)
             self._trim(0 if self._is_closed else self._keep_idle)
         if self._permits is not None:
             self._permits.put(None)
+
+    def count(self) -> Connections:
+        """Give how many connections there are at this moment."""
+        return Connections(in_use=len(self._in_use), idle=len(self._idle))
 
     def close(self) -> None:
         """Close what is idle now, and what becomes so later."""
