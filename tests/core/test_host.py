@@ -30,6 +30,8 @@ from arriero.errors import RequestError
         ("example.com", "http://example.com:11434"),
         ("example.com:", "http://example.com:11434"),
         ("example.com:1234", "http://example.com:1234"),
+        ("Example.COM", "http://example.com:11434"),
+        ("https://[FE80::AB%Eth0]", "https://[fe80::ab%Eth0]:443"),
         ("[::1]", "http://[::1]:11434"),
         ("::1", "http://[::1]:11434"),
         ("[::1]:1337", "http://[::1]:1337"),

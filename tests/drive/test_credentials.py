@@ -56,6 +56,14 @@ def test_a_token_is_kept(colour: Colour) -> None:
     assert provider.asked == 1
 
 
+@pytest.mark.parametrize("auth", ["t0ken", lambda: "t0ken", {"HTTPS://LLM.internal": "t0ken"}])
+def test_a_host_in_capitals_is_the_same_host(colour: Colour, auth: Any) -> None:
+    """Names of hosts have no case, so its credentials are sent however it is written."""
+    client = colour.client(VERSION, host="https://Llm.Internal", auth=auth)
+    colour.do(client.version())
+    assert tokens_of(colour) == ["Bearer t0ken"]
+
+
 def test_a_plain_text_is_for_one_request(colour: Colour) -> None:
     """It may depend on who asks, so it is never given to another call."""
     user = contextvars.ContextVar[str]("user")

@@ -136,10 +136,13 @@ def _reachable(host: str) -> str:
     try:
         address = ipaddress.ip_address(bare.partition("%")[0])
     except ValueError:
-        return host
+        return host.lower()  # as credentials and rules name it
     if address.is_unspecified:
         return "127.0.0.1" if address.version == 4 else "[::1]"
-    return bare if address.version == 4 else f"[{bare}]"
+    if address.version == 4:
+        return bare
+    number, zone = bare.partition("%")[::2]
+    return f"[{number.lower()}%{zone}]" if zone else f"[{number.lower()}]"
 
 
 def _basic(userinfo: str) -> str:
