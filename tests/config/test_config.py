@@ -180,6 +180,18 @@ def test_a_default_written_out_changes_nothing(data: st.DataObject) -> None:
         ("[default.auth]\nuser = 'u'",
          "default.auth: takes one of password_env and password_file"),
         ("[default.auth]\noauth2 = 1", "default.auth.oauth2: takes a table: write"),
+        ("[default.auth]\ntoken_env = 'A'\n'https://a' = {token_env = 'A'}",
+         "default.auth.token_env: stands beside origins: write it below one of them"),
+        ("[default.auth.'https://a/x']\ntoken_env = 'A'",
+         "default.auth: 'https://a:443' is enough of a key"),
+        ("[default.auth.'ftp://a']\ntoken_env = 'A'",
+         "default.auth: a mapping has origins as keys"),
+        ("[default.auth]\n'https://a' = 'A'", "default.auth.\"https://a:443\": takes a table"),
+        ("[default.auth.'https://a']\ntoken_evn = 'A'",
+         "default.auth.\"https://a:443\".token_evn: there is no such setting;"
+         " did you mean 'token_env'"),
+        ("[default.auth.'https://a']\ntoken_file = 'a'\n[default.auth.'https://A:443']",
+         "default.auth.\"https://a:443\": stands there twice"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_its_place(text: str, said: str) -> None:
@@ -193,6 +205,8 @@ def test_what_is_wrong_is_said_with_its_place(text: str, said: str) -> None:
         "[default.auth]\ntoken = 's3cret'",
         "[default.auth]\nuser = 'u'\npassword = 's3cret'",
         "[default.auth.oauth2]\nclient_secret = 's3cret'",
+        "[default.auth.'https://a']\ntoken = 's3cret'",
+        "[default.auth]\n'https://a' = 's3cret'",
         "[default.tls]\npassword = 's3cret'",
         "[default.cache]\nredis = 'redis://:s3cret@host'",
         "[default]\nheaders = {Authorization = 's3cret'}",
@@ -207,6 +221,13 @@ def test_no_secret_is_taken_from_a_file_nor_shown(text: str) -> None:
     assert "s3cret" not in said
     if "verify" not in text:
         assert "_env" in said
+
+
+def test_an_origin_with_a_password_is_not_shown() -> None:
+    """It is a key of a table, and a secret all the same."""
+    said = refused("[default.auth.'https://u:s3cret@a']\ntoken_env = 'A'")
+    assert "s3cret" not in said
+    assert "has no path, query or user" in said
 
 
 def test_secrets_are_named_by_where_they_are(tmp_path: Path) -> None:
@@ -226,6 +247,30 @@ def test_secrets_are_named_by_where_they_are(tmp_path: Path) -> None:
     )
     cache = read("[default.cache]\nredis_env = 'R'", environ={"R": "redis://:s3cret@h"})["cache"]
     assert cache.redis == "redis://:s3cret@h"
+
+
+def test_each_origin_may_have_credentials_of_its_own(tmp_path: Path) -> None:
+    """As in code: a table for each, with any of the kinds."""
+    text = """
+[default]
+host = "https://llm.internal"
+[default.auth."https://llm.internal"]
+token_env = "A"
+[default.auth."https://gpu.internal:8443"]
+user = "u"
+password_env = "B"
+[default.auth."https://ollama.com"]
+token_file = "key"
+"""
+    made = read(text, environ={"A": "one", "B": "two"})["auth"]
+    assert made == {
+        "https://llm.internal:443": "one",
+        "https://gpu.internal:8443": ("u", "two"),
+        "https://ollama.com:443": TokenFile(str(tmp_path / "key")),
+    }
+    target = Client("https://llm.internal", auth=made)._target
+    assert target.authorization == "Bearer one"
+    assert set(target.elsewhere) == {"https://gpu.internal:8443"}
 
 
 def test_an_audit_log_is_a_section_too(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from arriero._config.values import (
     settings_in,
     shown,
 )
+from arriero._core.host import origin_named
 from arriero.egress import Egress
 from arriero.errors import RequestError
 from arriero.identity import OAuth2ClientCredentials, TokenFile
@@ -180,6 +181,27 @@ _PATH = settings_in(TokenFile)[0].hint
 
 
 def _auth(table: Table, path: str, place: Place) -> Any:
+    origins = [name for name in table if "://" in name]
+    if not origins:
+        return _credential(table, path, place)
+    made = dict[str, Any]()
+    for name, value in table.items():
+        if name not in origins:
+            raise place.error(f"{path}.{name}", "stands beside origins: write it below one of them")
+        try:
+            origin = origin_named(name)
+        except RequestError as cause:
+            raise place.error(path, str(cause).removeprefix("auth: ")) from cause
+        where = f'{path}."{origin}"'  # not the name, which may hold a user and a password
+        if not isinstance(value, Mapping):
+            raise place.error(where, f"takes a table: write [{where}] token_env, or the like")
+        if origin in made:
+            raise place.error(where, "stands there twice")
+        made[origin] = _credential(cast("Table", value), where, place)
+    return made
+
+
+def _credential(table: Table, path: str, place: Place) -> Any:
     for name in table:
         if name in ("token", "password", "api_key", "secret"):
             kind = "password" if name == "password" else "token"

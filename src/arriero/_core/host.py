@@ -170,6 +170,22 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}".lower()
 
 
+def origin_named(place: object) -> str:
+    """Give the origin that a user names as the place of a credential.
+
+    Raises:
+        RequestError: it is none, or more than one.
+    """
+    if not isinstance(place, str) or not place.lower().startswith(("http://", "https://")):
+        raise RequestError("auth: a mapping has origins as keys, such as 'https://llm.internal'")
+    base = parse_host(place)
+    if base.path or base.query or base.credentials:
+        raise RequestError(
+            f"auth: {base.origin!r} is enough of a key: an origin has no path, query or user"
+        )
+    return base.origin
+
+
 def redirected(url: str, location: str) -> str:
     """Give the URL a redirect leads to.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from arriero._core.api.service import CLOUD
-from arriero._core.host import Base, basic_auth, origin_of, parse_host
+from arriero._core.host import Base, basic_auth, origin_named, origin_of
 from arriero._core.policy.cleartext import is_secret
 from arriero.errors import RequestError
 from arriero.identity import OAuth2ClientCredentials, Token, TokenFile
@@ -43,7 +43,7 @@ def identity_of(auth: Any, base: Base, api_key: str | None) -> Identity:
     given = cast("object", auth)
     if isinstance(given, Mapping):
         for place, credential in cast("Mapping[object, object]", given).items():
-            _add(identity, _origin_of(place), credential)
+            _add(identity, origin_named(place), credential)
     elif given is not None and not is_httpx_auth(given):
         _add(identity, base.origin, given)
     if given is None or isinstance(given, Mapping):
@@ -54,17 +54,6 @@ def identity_of(auth: Any, base: Base, api_key: str | None) -> Identity:
 def is_httpx_auth(auth: object) -> bool:
     """Tell whether `auth` is for an httpx client to use."""
     return hasattr(auth, "auth_flow")
-
-
-def _origin_of(place: object) -> str:
-    if not isinstance(place, str) or not place.lower().startswith(("http://", "https://")):
-        raise RequestError("auth: a mapping has origins as keys, such as 'https://llm.internal'")
-    base = parse_host(place)
-    if base.path or base.query or base.credentials:
-        raise RequestError(
-            f"auth: {base.origin!r} is enough of a key: an origin has no path, query or user"
-        )
-    return base.origin
 
 
 def _add(identity: Identity, origin: str, credential: object) -> None:
