@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -30,7 +31,9 @@ class ToyRegistry:
         ranges: Whether it gives a part of a blob.
         redirect: Where blobs are instead, in front of their path; "" has them here.
         pace_s: Pause after each 200 kB of a blob.
+        is_deaf: Whether it has an upload begin, and then reads nothing of it.
         asked: Method, path and `Authorization` of each request.
+        is_over: Set when the registry closes.
     """
 
     host: str = ""
@@ -39,7 +42,9 @@ class ToyRegistry:
     ranges: bool = True
     redirect: str = ""
     pace_s: float = 0.0
+    is_deaf: bool = False
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
+    is_over: threading.Event = field(default_factory=threading.Event)
 
     def manifest(self, repository: str, *layers: tuple[str, str, int]) -> None:
         """Have a manifest of layers: kind, digest, size; the last one is the config."""
@@ -63,7 +68,10 @@ def toy_registry() -> Generator[ToyRegistry]:
     toy = ToyRegistry(host=f"127.0.0.1:{server.server_address[1]}")
     server.toy = toy  # type: ignore[attr-defined]
     with serving(server):
-        yield toy
+        try:
+            yield toy
+        finally:
+            toy.is_over.set()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -84,6 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         # One request each: no thread waits for another when the test ends.
         self.close_connection = True
         toy.asked.append((self.command, self.path, self.headers.get("authorization")))
+        if toy.is_deaf and self._upload(toy):
+            return
         self.rfile.read(int(self.headers.get("content-length", 0)))
         blob = toy.blobs.get(self.path)
         if blob is not None and toy.redirect:
@@ -92,6 +102,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._blob(toy, blob)
         else:
             self._answer(*toy.answers.get(self.path, (404, {}, b"")))
+
+    def _upload(self, toy: ToyRegistry) -> bool:
+        """Begin an upload, say that nothing came of it, or let it hang; tell if it was one."""
+        if self.command == "POST":
+            self._answer(202, {"Location": "/up"}, b"")
+        elif self.path == "/up" and self.command == "GET":
+            self._answer(204, {"Location": "/up", "Range": "0-0"}, b"")
+        elif self.path == "/up":
+            toy.is_over.wait()
+        return self.command == "POST" or self.path == "/up"
 
     def _blob(self, toy: ToyRegistry, blob: bytes) -> None:
         match = _RANGE.fullmatch(self.headers.get("range", ""))

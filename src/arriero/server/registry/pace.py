@@ -18,7 +18,7 @@ class Pace:
         most_part_bytes: No part is longer.
         retries: Failures in a row, without a byte in between, that end a transfer.
         first_wait_s: Wait after the first of them; each further one is twice as long.
-        stall_s: Silence after which a part is asked for anew.
+        stall_s: Silence after which a part is asked for anew, or sent anew if nothing was taken.
         tick_s: Between two progress records.
         look_s: Between two looks at a download of another process.
 

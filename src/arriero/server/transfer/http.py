@@ -16,6 +16,8 @@ from .words import cause_of
 if TYPE_CHECKING:
     import aiohttp
 
+    from .sending import Sending
+
 T = TypeVar("T")
 
 _CONNECT_S = 30.0
@@ -27,7 +29,10 @@ _MAX_BODY = 16 * 1024 * 1024
 _BUFFER_BYTES = 512 * 1024
 """Of a blob, for each part, while the disk is busy; twice that at most."""
 
-_PIECE_BYTES = 1024 * 1024
+_READ_BYTES = 1024 * 1024
+
+_SENT_BYTES = 64 * 1024
+"""Of what is read, given to the connection at once: no more is waited for than asyncio buffers."""
 
 Sent = Callable[[int], object]
 """Told how many bytes of a file have gone out."""
@@ -83,25 +88,31 @@ class Http:
     async def _send(self, request: Request, sent: Sent | None) -> Answer:
         import aiohttp
 
+        from .sending import Sending
+
         patience_s = self._stall_s if request.patience_s is None else request.patience_s
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=patience_s)
         headers = dict(request.headers)
         data: Any = request.body or None
+        sending = Sending(patience_s)
         if isinstance(request.body, FilePart):
             headers["Content-Length"] = str(request.body.size_bytes)
-            data = self._pieces_of(request.body, sent)
+            data = self._pieces_of(request.body, sending, sent)
         try:
-            response = await self._opened().request(
-                request.method,
-                request.url,
-                headers=headers,
-                data=data,
-                allow_redirects=False,
-                timeout=timeout,
-                ssl=request.verify,
-                proxy=proxy_for(request.url),
-            )
+            async with sending:
+                response = await self._opened().request(
+                    request.method,
+                    request.url,
+                    headers=headers,
+                    data=data,
+                    allow_redirects=False,
+                    timeout=timeout,
+                    ssl=request.verify,
+                    proxy=proxy_for(request.url),
+                )
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            if sending.is_stalled:
+                raise Stalled(f"{request.told}: nothing taken for {patience_s:g} s") from error
             raise _failure(request, error, patience_s) from error
         return await _answer(request, response, patience_s)
 
@@ -110,27 +121,34 @@ class Http:
             # Takes a tenth of a second to import, and most servers never pull.
             import aiohttp
 
+            from .sending import Connector
+
             self._session = aiohttp.ClientSession(
                 auto_decompress=False,
-                connector=aiohttp.TCPConnector(limit=0),
+                connector=Connector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 read_bufsize=_BUFFER_BYTES,
                 skip_auto_headers=("Content-Type",),
             )
         return self._session
 
-    async def _pieces_of(self, part: FilePart, sent: Sent | None) -> AsyncIterator[bytes]:
+    async def _pieces_of(
+        self, part: FilePart, sending: Sending, sent: Sent | None
+    ) -> AsyncIterator[bytes]:
         at, end = part.offset, part.offset + part.size_bytes
         while at < end:
             # Opened anew each time: of a request that breaks off, nobody would close it.
-            size = min(end - at, _PIECE_BYTES)
+            size = min(end - at, _READ_BYTES)
             piece = await self._workers.submit(partial(_read_at, part.path, at, size))
             if not piece:
                 raise TransferFailed(f"{part.path} is shorter than it was")
-            yield piece
+            for start in range(0, len(piece), _SENT_BYTES):
+                sending.offered()
+                yield (one := piece[start : start + _SENT_BYTES])
+                sending.taken()
+                if sent is not None:
+                    sent(len(one))
             at += len(piece)
-            if sent is not None:
-                sent(len(piece))
 
 
 def _read_at(path: Path, at: int, size: int) -> bytes:
