@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import arriero
@@ -109,6 +111,32 @@ def sync_calls(url: str, _: AsyncExitStack) -> Job:
 def governed_calls(url: str, _: AsyncExitStack) -> Job:
     """Make small calls, one after another, with every policy on."""
     return _calls_of(_governed(url))
+
+
+def audited_calls(url: str, stack: AsyncExitStack) -> Job:
+    """Make small calls that are written into an audit log, as it is by default."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    log = stack.enter_context(arriero.AuditLog(Path(folder, "audit.jsonl")))
+    return _calls_of(arriero.Client(url, audit=log))
+
+
+def guarded_calls(url: str, _: AsyncExitStack) -> Job:
+    """Make small calls that may go where they go, with texts that a function lets pass."""
+    content = arriero.Content(before=lambda request: None, after=lambda answer: None)
+    return _calls_of(arriero.Client(url, egress=arriero.Egress(look_up=False), content=content))
+
+
+def traced_calls(url: str, stack: AsyncExitStack) -> Job:
+    """Make small calls that make spans and metrics, which nobody collects."""
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from opentelemetry.sdk.trace import TracerProvider
+
+    tracers, meters = TracerProvider(), MeterProvider([InMemoryMetricReader()])
+    stack.callback(meters.shutdown)
+    stack.callback(tracers.shutdown)
+    telemetry = arriero.Telemetry(tracer_provider=tracers, meter_provider=meters)
+    return _calls_of(arriero.Client(url, telemetry=telemetry))
 
 
 def _calls_of(client: arriero.Client) -> Job:

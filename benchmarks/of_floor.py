@@ -279,6 +279,9 @@ def governed_calls(url: str, stack: AsyncExitStack) -> Job:
     return of_arriero.sync_calls(url, stack)
 
 
+audited_calls = guarded_calls = traced_calls = governed_calls
+
+
 def governed_stream(url: str, stack: AsyncExitStack) -> Job:
     """Read one stream with arriero, without policies."""
     return of_arriero.sync_stream(url, stack)

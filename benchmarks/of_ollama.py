@@ -160,3 +160,4 @@ def pull(url: str, _: AsyncExitStack) -> Job:
 
 # It has no policies.
 governed_calls, governed_stream = sync_calls, sync_stream
+audited_calls = guarded_calls = traced_calls = sync_calls

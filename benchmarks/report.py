@@ -56,7 +56,7 @@ def _row_as_json(result: Result) -> dict[str, Any]:
             target = result.targets.get(other)
             row[f"to_{other}"] = {
                 **_rounded(result.ratio(other)),
-                "target": None if target is None else str(target),
+                "target": str(target or "") or None,
                 "holds": result.verdict(other),
             }
     return row
@@ -85,8 +85,8 @@ def cells(result: Result) -> list[str]:
         ratio, target = result.ratio(other), result.targets.get(other)
         sign = "+" if result.is_added(other) else ""
         row.append(f"{sign}{ratio.median:.2f} ({ratio.low:.2f}-{ratio.high:.2f})")
-        verdict = "" if target is None else f"{target} {'✓' if result.verdict(other) else '✗'}"
-        row.append(verdict)
+        mark = {True: " ✓", False: " ✗", None: ""}[result.verdict(other)]
+        row.append(f"{'' if target is None else target}{mark}")
     return row
 
 

@@ -68,9 +68,11 @@ class _Jobs:
 
     def close(self) -> None:
         """Close what the jobs left open."""
-        if self._runner is not None:
-            self._runner.run(self._stack.aclose())
-            self._runner.close()
+        import asyncio
+
+        runner = self._runner or asyncio.Runner()
+        runner.run(self._stack.aclose())
+        runner.close()
 
 
 if __name__ == "__main__":
