@@ -6,8 +6,9 @@ import dataclasses
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from arriero._config.sections import AUTH, PLAIN, SECTIONS, Place, arguments_of
 from arriero._config.values import from_text, is_settable, nearest, settings_in
@@ -20,6 +21,43 @@ _PREFIX = "ARRIERO_"
 _RESERVED = ("CONFIG", "PROFILE", "JOURNAL")
 
 
+class Layer(NamedTuple):
+    """One place that settings come from."""
+
+    source: Literal["file", "profile", "environment"]
+    table: Mapping[str, Any]
+    profile: str = ""
+
+    def where(self, section: str, field: str = "") -> str:
+        """Say where a setting stands here: in which table, or in which variable."""
+        if self.source != "environment":
+            return f"[{self.profile}]"
+        return _PREFIX + "_".join(filter(None, (section, field))).upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A file and the environment, read for one profile, and not judged yet."""
+
+    profile: str
+    layers: tuple[Layer, ...] = field(repr=False)
+    """Each is put over those before it."""
+    place: Place
+
+    @property
+    def merged(self) -> dict[str, Any]:
+        """All layers together."""
+        made: dict[str, Any] = {}
+        for layer in self.layers:
+            made = _merged(made, layer.table)
+        return made
+
+    def layer_of(self, section: str, field: str = "") -> Layer | None:
+        """Give the layer that a setting comes from; None if it is in none."""
+        layers = (one for one in reversed(self.layers) if section in one.table)
+        return next((one for one in layers if not field or field in one.table[section]), None)
+
+
 def configured(
     path: str | os.PathLike[str] | None, profile: str | None, environ: Mapping[str, str]
 ) -> dict[str, Any]:
@@ -28,23 +66,54 @@ def configured(
     Raises:
         RequestError: there is no file or profile, or it cannot be used; the text says where.
     """
+    read = read_profile(file_named(path, environ), profile, environ)
+    return arguments_of(read.merged, read.profile, read.place)
+
+
+def file_named(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> Path:
+    """Give the file that is to be read.
+
+    Raises:
+        RequestError: none is named, and there is none upward.
+    """
     named = path if path is not None else environ.get("ARRIERO_CONFIG") or None
-    found = Path(named) if named is not None else _found()
-    tables = _tables(found)
+    return Path(named) if named is not None else _found()
+
+
+def profiles_in(file: Path) -> list[str]:
+    """Give the names of a file's profiles, `default` first, be it there or not.
+
+    Raises:
+        RequestError: the file cannot be read.
+    """
+    return list(dict.fromkeys((DEFAULT, *_tables(file))))
+
+
+def read_profile(file: Path, profile: str | None, environ: Mapping[str, str]) -> Read:
+    """Read one profile of a file, and the environment.
+
+    Raises:
+        RequestError: the file is none, there is no such profile, or a variable is nearly the
+            name of a setting.
+    """
+    tables = _tables(file)
     chosen = profile or environ.get("ARRIERO_PROFILE") or DEFAULT
     if chosen not in tables and chosen != DEFAULT:
-        raise RequestError(f"{found}: there is no profile {chosen!r}{nearest(chosen, tables)}")
+        raise RequestError(f"{file}: there is no profile {chosen!r}{nearest(chosen, tables)}")
     for name in tables:
         if name in (*SECTIONS, *PLAIN, "auth"):
-            raise RequestError(f"{found}: {name}: belongs to a profile: write [{DEFAULT}.{name}]")
+            raise RequestError(f"{file}: {name}: belongs to a profile: write [{DEFAULT}.{name}]")
         if not isinstance(tables[name], Mapping):
-            raise RequestError(f"{found}: {name}: a profile is a table: write [{name}]")
-    merged = _merged(tables.get(DEFAULT, {}), tables.get(chosen, {}))
-    place = Place(str(found), str(found.resolve().parent), environ)
+            raise RequestError(f"{file}: {name}: a profile is a table: write [{name}]")
+    layers = [Layer("file", tables.get(DEFAULT, {}), DEFAULT)]
+    if chosen != DEFAULT:
+        layers.append(Layer("profile", tables[chosen], chosen))
+    place = Place(str(file), str(file.resolve().parent), environ)
     overrides = _overrides(environ)
     if overrides:
-        place = dataclasses.replace(place, file=f"{found} with the environment over it")
-    return arguments_of(_merged(merged, overrides), chosen, place)
+        layers.append(Layer("environment", overrides))
+        place = dataclasses.replace(place, file=f"{file} with the environment over it")
+    return Read(chosen, tuple(layers), place)
 
 
 def _found() -> Path:

@@ -138,14 +138,15 @@ def settings_of(kind: type, table: Table, path: str, place: Place) -> Any:
         if secret in secrets and name not in fields:
             value = _secret(table, secret, path, place)
             made[secret] = value if str in parts_of(fields[secret]) else value.encode()
-        elif value != "none" and dataclasses.is_dataclass(nested := _nested(fields[name])):
+        elif value != "none" and dataclasses.is_dataclass(nested := nested_in(fields[name])):
             made[name] = _section(cast("type", nested), value, where, place)
         else:
             made[name] = _converted(value, fields[name], where, place)
     return _built(kind, made, path, place)
 
 
-def _nested(hint: Any) -> Any:
+def nested_in(hint: Any) -> Any:
+    """Give the class of settings that a setting is made of; None if it is of none."""
     return next((part for part in parts_of(hint) if dataclasses.is_dataclass(part)), None)
 
 

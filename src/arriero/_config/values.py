@@ -35,6 +35,10 @@ class Setting:
     hint: Any
     is_secret: bool
     """True for a text that its class keeps out of its repr, and for bytes."""
+    default: object = None
+    """What it is if nobody sets it; of no use if somebody has to."""
+    is_hidden: bool = False
+    """True if its class keeps it out of its repr."""
 
 
 def settings_in(kind: type) -> tuple[Setting, ...]:
@@ -42,13 +46,28 @@ def settings_in(kind: type) -> tuple[Setting, ...]:
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind, localns=_NAMES)
         return tuple(
-            Setting(one.name, hints[one.name], not one.repr and str in parts_of(hints[one.name]))
+            Setting(
+                one.name,
+                hints[one.name],
+                not one.repr and str in parts_of(hints[one.name]),
+                _default_of(one),
+                not one.repr,
+            )
             for one in dataclasses.fields(kind)
         )
     made = cast("Callable[..., None]", getattr(cast("object", kind), "__init__"))  # noqa: B009  # of any class
     hints = typing.get_type_hints(made, localns=_NAMES)
-    names = [name for name in inspect.signature(made).parameters if name != "self"]
-    return tuple(Setting(name, hints[name], bytes in parts_of(hints[name])) for name in names)
+    return tuple(
+        Setting(name, hints[name], bytes in parts_of(hints[name]), one.default)
+        for name, one in inspect.signature(made).parameters.items()
+        if name != "self"
+    )
+
+
+def _default_of(field: dataclasses.Field[Any]) -> object:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
 
 
 def is_settable(hint: Any) -> bool:

@@ -11,6 +11,7 @@ from arriero import __version__
 from arriero.cli.audit import audit
 from arriero.cli.bench import bench
 from arriero.cli.chat import chat
+from arriero.cli.config import config
 from arriero.cli.demo import demo
 from arriero.cli.doctor import doctor
 from arriero.cli.embed import embed
@@ -47,6 +48,7 @@ command(app)(stop)
 command(app)(doctor)
 app.add_typer(models, name="models")
 app.add_typer(audit, name="audit")
+app.add_typer(config, name="config")
 app.command()(serve)
 app.command()(demo)
 command(app)(version)
