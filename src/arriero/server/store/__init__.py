@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from .entries import Entry
 from .errors import CorruptManifest, InvalidDigest, MissingBlob, StoreError
 from .manifests import Layer, Manifest
 from .partials import Partial
-from .store import Entry, Store, Upload, layer_of
+from .store import Store, layer_of
+from .uploads import Upload
 
 __all__ = (
     "CorruptManifest",

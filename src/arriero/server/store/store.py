@@ -9,27 +9,35 @@ Source: Ollama v0.33.0-rc2, manifest/.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ...names import InvalidName, ModelName
 from .digests import digest_in, digest_of, digest_of_file, file_name
+from .entries import (
+    Entry,
+    entry_of,
+    files_in,
+    manifest_files,
+    manifest_path,
+    name_of,
+    read_manifest,
+    remove_empty_folders,
+    spelt,
+)
 from .errors import CorruptManifest, MissingBlob, StoreError, told
 from .files import Draft, remove_leftovers
 from .locks import locked
-from .manifests import Layer, Manifest, decode_manifest
+from .manifests import Layer, Manifest
 from .partials import Partial, remove_abandoned
+from .uploads import Upload
 
 _LOCK_WAIT_S = 60.0
 _YOUNG_S = 3600.0
@@ -38,26 +46,8 @@ _YOUNG_S = 3600.0
 _FORGOTTEN_S = 7 * 24 * 3600.0
 """Ollama throws downloads away after an hour; a large one may wait for a night or a weekend."""
 
-_MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 _PIECE_BYTES = 1024 * 1024
 _log = logging.getLogger("arriero.server")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One manifest on disk.
-
-    Attributes:
-        name: The model, spelt as on disk.
-        path: The manifest.
-        modified_at_ns: When it was written.
-        stamp: Differs from one version of the file to the next.
-    """
-
-    name: ModelName
-    path: Path
-    modified_at_ns: int
-    stamp: tuple[int, ...]
 
 
 class Store:
@@ -156,7 +146,7 @@ class Store:
         if self._root is None:
             return None
         try:
-            return _entry(self._root, self.spelt(name))
+            return entry_of(self._root, self.spelt(name))
         except (OSError, InvalidName):
             return None
 
@@ -165,21 +155,14 @@ class Store:
         if self._root is None:
             return []
         found: list[Entry] = []
-        for path in _manifest_files(self._root):
+        for path in manifest_files(self._root):
             with suppress(OSError, InvalidName):
-                found.append(_entry(self._root, _name_of(path)))
+                found.append(entry_of(self._root, name_of(path)))
         return sorted(found, key=lambda entry: -entry.modified_at_ns)
 
     def spelt(self, name: ModelName) -> ModelName:
         """Give a name the spelling of the model on disk that differs in case only."""
-        folder = (self._root or Path()) / "manifests"
-        for field in fields(name):
-            part: str = getattr(name, field.name)
-            if not _exists(folder / part):
-                part = _other_case(folder, part) or part
-                name = replace(name, **{field.name: part})
-            folder /= part
-        return name
+        return spelt(self._root or Path(), name)
 
     def read(self, entry: Entry) -> tuple[Manifest, str]:
         """Read a manifest; give it and its digest, 64 hex digits.
@@ -191,11 +174,11 @@ class Store:
 
     def read_whole(self, entry: Entry) -> tuple[bytes, Manifest, str]:
         """The same, after the manifest byte for byte. Raises `CorruptManifest`."""
-        return _read_manifest(entry.path)
+        return read_manifest(entry.path)
 
     def manifest_path(self, name: ModelName) -> Path:
         """Where a manifest is, or would be."""
-        return _manifest_path(self._root or Path(), name)
+        return manifest_path(self._root or Path(), name)
 
     @contextmanager
     def adding(self) -> Generator[None]:
@@ -244,7 +227,7 @@ class Store:
                 manifest = None
             with told():
                 entry.path.unlink()
-            _prune_folders(self._root, entry.path.parent)
+            remove_empty_folders(self._root, entry.path.parent)
             if manifest is not None:
                 self._remove_unused(manifest.digests)
             return True
@@ -273,7 +256,7 @@ class Store:
         if self._root is None or not self._root.is_dir():
             return
         with self._locked(shared=False):
-            blobs = list(_files_in(self._root / "blobs"))
+            blobs = list(files_in(self._root / "blobs"))
             manifests = self._root / "manifests"
             left = remove_leftovers(chain(blobs, manifests.glob("*/*/*/.*")))
             if left:
@@ -288,9 +271,9 @@ class Store:
     def _remove_unused(self, digests: Iterable[str]) -> None:
         used: set[str] = set()
         # Whatever lies where manifests lie counts, also under names that are none here.
-        for path in _manifest_files(self._root or Path()):
+        for path in manifest_files(self._root or Path()):
             try:
-                used |= _read_manifest(path)[1].digests
+                used |= read_manifest(path)[1].digests
             except CorruptManifest as error:
                 # Nobody can tell what it needs.
                 _log.warning("unused blobs stay, as a manifest cannot be read: %s", error)
@@ -304,7 +287,7 @@ class Store:
         with told():
             root = self._made()
             name = self.spelt(name)
-            path = _manifest_path(root, name)
+            path = manifest_path(root, name)
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             with Draft(path.parent, ".manifest", durable=self._durable) as draft:
                 draft.write(data)
@@ -333,117 +316,10 @@ class Store:
         return self._root
 
 
-class Upload:
-    """A blob being received. Leaving the block without `finish` drops it."""
-
-    def __init__(self, folder: Path, *, durable: bool) -> None:
-        self._folder = folder
-        self._hash = hashlib.sha256()
-        self._draft = Draft(folder, "sha256", durable=durable)
-
-    def write(self, data: bytes) -> None:
-        """Append. Raises `StoreError`."""
-        self._hash.update(data)
-        with told():
-            self._draft.write(data)
-
-    def finish(self) -> str:
-        """Keep it under its digest, and give that. Raises `StoreError`."""
-        digest = f"sha256:{self._hash.hexdigest()}"
-        target = self._folder / file_name(digest)
-        with told():
-            # What has the name has the content; on Windows it may be in use, too.
-            if not target.exists():
-                self._draft.commit(target)
-        return digest
-
-    def __enter__(self) -> Self:
-        """Give the upload."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Drop it unless it was finished."""
-        self.discard()
-
-    def discard(self) -> None:
-        """Drop it unless it was finished."""
-        self._draft.discard()
-
-
 def layer_of(store: Store, media_type: str, data: bytes) -> tuple[Layer, bool]:
     """Keep some bytes as a layer; give it and whether it is new here. Raises `StoreError`."""
     digest, is_new = store.add_blob(data)
     return Layer(media_type, digest, len(data)), is_new
-
-
-def _entry(root: Path, name: ModelName) -> Entry:
-    path = _manifest_path(root, name)
-    about = path.stat()
-    if not path.is_file():
-        raise InvalidName(str(path))
-    stamp = (about.st_mtime_ns, about.st_size, about.st_ino)
-    return Entry(name, path, about.st_mtime_ns, stamp)
-
-
-def _manifest_path(root: Path, name: ModelName) -> Path:
-    return root / "manifests" / name.host / name.namespace / name.model / name.tag
-
-
-def _name_of(path: Path) -> ModelName:
-    host, namespace, model, tag = path.parts[-4:]
-    return ModelName.checked(host, namespace, model, tag)
-
-
-def _read_manifest(path: Path) -> tuple[bytes, Manifest, str]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_MANIFEST_BYTES)
-    except OSError as cause:
-        raise CorruptManifest(f"{path}: {cause.strerror}") from cause
-    try:
-        return data, decode_manifest(data), hashlib.sha256(data).hexdigest()
-    except CorruptManifest as cause:
-        raise CorruptManifest(f"{path}: {cause}") from cause
-
-
-def _manifest_files(root: Path) -> Iterator[Path]:
-    with suppress(OSError):
-        for path in (root / "manifests").glob("*/*/*/*"):
-            if not path.name.startswith(".") and path.is_file():
-                yield path
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:
-        # Too long for this file system: it cannot be there.
-        return False
-
-
-def _other_case(folder: Path, part: str) -> str | None:
-    folded = part.lower()
-    return next((path.name for path in _files_in(folder) if path.name.lower() == folded), None)
-
-
-def _files_in(folder: Path) -> Iterator[Path]:
-    with suppress(OSError):
-        yield from sorted(folder.iterdir())
-
-
-def _prune_folders(root: Path, folder: Path) -> None:
-    """Remove a folder and those above it as far as they are empty."""
-    while folder != root / "manifests":
-        try:
-            folder.rmdir()
-        except OSError:
-            return
-        folder = folder.parent
 
 
 def _remove_folder(path: Path) -> None:
