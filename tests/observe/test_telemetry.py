@@ -2,71 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from opentelemetry import context
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from arriero import CallPolicy, Client, Telemetry
-from arriero.errors import ServerBusy
+from arriero import Breaker, BreakerChanged, CallPolicy, Client, Retry, Telemetry
+from arriero.errors import ServerBusy, ServerError
 from arriero.observe.telemetry import SECONDS, TOKENS
 from arriero.testing import ScriptedServer, faults
 
+from .seen import Seen
+
 HI = [{"role": "user", "content": "canary question"}]
-
-
-class Seen:
-    """Everything a client's telemetry gives."""
-
-    def __init__(self) -> None:
-        self.exporter, self.reader = InMemorySpanExporter(), InMemoryMetricReader()
-        self.tracers = TracerProvider()
-        self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.meters = MeterProvider([self.reader])
-
-    def telemetry(self, **arguments: Any) -> Telemetry:
-        """Give a telemetry that ends here."""
-        return Telemetry(tracer_provider=self.tracers, meter_provider=self.meters, **arguments)
-
-    @property
-    def spans(self) -> list[Any]:
-        """Give the spans that ended."""
-        return list(self.exporter.get_finished_spans())
-
-    def points(self, name: str) -> list[Any]:
-        """Give the points of a metric."""
-        data = self.reader.get_metrics_data()
-        return [
-            point
-            for resource in (data.resource_metrics if data is not None else ())
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-            if metric.name == name
-            for point in metric.data.data_points
-        ]
-
-
-@pytest.fixture
-def seen() -> Iterator[Seen]:
-    """Give what is seen."""
-    made = Seen()
-    yield made
-    made.tracers.shutdown()
-    made.meters.shutdown()
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    """Run a server that answers."""
-    with ScriptedServer() as running:
-        running.on().reply(["canary ", "answer"])
-        yield running
 
 
 def test_a_chat_is_one_span_by_the_conventions(seen: Seen, server: ScriptedServer) -> None:
@@ -195,3 +144,30 @@ def test_the_prometheus_exporter_shows_them(server: ScriptedServer) -> None:
         meters.shutdown()
     assert "gen_ai_client_operation_duration_seconds_bucket" in text
     assert 'gen_ai_request_model="m"' in text
+
+
+def test_a_breaker_that_opens_shows_in_the_gauge(seen: Seen, server: ScriptedServer) -> None:
+    """By host and model; one that never opened is not there."""
+    server.fault(faults.Status(500), path="/api/chat")
+    arguments: dict[str, Any] = {"breaker": Breaker(failures=1), "retry": Retry.none()}
+    with Client(server.url, telemetry=seen.telemetry(), **arguments) as client:
+        client.generate("well", "hi")
+        assert not seen.points("arriero.client.breaker.state")
+        with pytest.raises(ServerError):
+            client.chat("m", HI)
+        (point,) = seen.points("arriero.client.breaker.state")
+    assert point.value == 2
+    assert point.attributes["gen_ai.request.model"] == "m"
+    assert f"{point.attributes['server.address']}:{point.attributes['server.port']}" in server.url
+
+
+def test_the_gauge_follows_each_circuit(seen: Seen) -> None:
+    """Whenever it is read: 0 closed, 1 half-open, 2 open; beside the counter of changes."""
+    telemetry, read = seen.telemetry(), []
+    for state in ("open", "half-open", "closed"):
+        telemetry(BreakerChanged("http://h:1", "m", state))  # type: ignore[arg-type]  # they are
+        telemetry(BreakerChanged("http://h:1", "n", "open"))
+        points = seen.points("arriero.client.breaker.state")
+        read.append({point.attributes["gen_ai.request.model"]: point.value for point in points})
+    assert read == [{"m": 2, "n": 2}, {"m": 1, "n": 2}, {"m": 0, "n": 2}]
+    assert sum(point.value for point in seen.points("arriero.client.breaker.changes")) == 6
