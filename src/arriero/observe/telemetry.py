@@ -9,7 +9,7 @@ Source: OpenTelemetry semantic conventions for generative AI, client spans and m
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
 
@@ -28,7 +28,7 @@ from arriero._version import __version__
 from arriero.errors import MissingExtra, ResponseError
 
 if TYPE_CHECKING:
-    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.metrics import MeterProvider, Observation
     from opentelemetry.trace import Span, TracerProvider
 
 Beside: TypeAlias = Literal["yield", "keep"]
@@ -45,6 +45,9 @@ _INFERENCE = frozenset({*_OPERATIONS.values(), "generate_content"})
 
 _SUPPRESSED = ("suppress_instrumentation", "suppress_language_model_instrumentation")
 """Keys by which instrumentors tell each other to keep still."""
+
+_STATES = {"closed": 0, "half-open": 1, "open": 2}
+"""The order in which it gets worse, so that an alarm may compare."""
 
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 """Buckets of the conventions for durations."""
@@ -102,9 +105,11 @@ class Telemetry(Instrument):
         self.sees_records = gaps
         self._propagates = propagate
         self._yields = beside == "yield"
+        self._states: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
         self._context, self._trace, self._propagation = context, trace, propagation
         self._tracer = trace.get_tracer("arriero", __version__, tracer_provider)
         self._make_instruments(metrics.get_meter("arriero", __version__, meter_provider))
+        self._observation = metrics.Observation
         self._live: dict[int, _Live] = {}
 
     def _make_instruments(self, meter: Any) -> None:
@@ -135,6 +140,12 @@ class Telemetry(Instrument):
         self._breaker = meter.create_counter(
             "arriero.client.breaker.changes", "{change}", "Circuits that changed their state."
         )
+        meter.create_observable_gauge(
+            "arriero.client.breaker.state",
+            [self._circuits],
+            "1",
+            "Circuits that have been open: 0 closed, 1 half-open, 2 open.",
+        )
 
     def __call__(self, event: Event) -> None:
         """Take in an event."""
@@ -152,12 +163,18 @@ class Telemetry(Instrument):
             case TryEnded():
                 self._tried(event)
             case BreakerChanged():
-                about = {"arriero.breaker.state": event.state, "gen_ai.request.model": event.model}
-                self._breaker.add(1, {**about, **_server(event.host)})
+                about = {"gen_ai.request.model": event.model, **_server(event.host)}
+                self._breaker.add(1, {"arriero.breaker.state": event.state, **about})
+                self._states[event.host, event.model] = _STATES[event.state], about
             case CallEnded():
                 self._ended(event)
             case _:
                 pass
+
+    def _circuits(self, options: object) -> Iterator[Observation]:
+        """Give the state of each circuit, to whoever collects."""
+        for value, about in list(self._states.values()):
+            yield self._observation(value, about)
 
     def headers(self, id: int) -> Mapping[str, str]:
         """Give ``traceparent`` if that is wanted."""
