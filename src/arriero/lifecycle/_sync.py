@@ -108,7 +108,9 @@ class Provisioner(Hosts):
     ) -> Report:
         """Do what a plan says, after what a crash left open was finished or undone.
 
-        On a host the steps are taken one after another until one fails.
+        On a host the steps are taken one after another until one fails. Ctrl-C, or cancelling,
+        undoes the step that is being taken, or finishes it if it is proven; steps before it
+        stay. A second time leaves that to the next `apply`.
 
         Args:
             plan: From `plan`.
@@ -124,10 +126,10 @@ class Provisioner(Hosts):
             RequestError: the plan has a step that is refused, or another process applies now.
         """
         require_allowed(plan)
-        manner = Manner(plan.wanted.folder, pull_policy, on_step)
         rollout: Rollout[list[Change]] = Rollout(
             plan.hosts, parallel=parallel, max_failed=max_failed
         )
+        manner = Manner(plan.wanted.folder, pull_policy, on_step, lambda: rollout.is_interrupted)
         jobs = {host: partial(applying.applied, plan, host, manner) for host in plan.hosts}
         with self.journal.claim():
             self._each(jobs, rollout)

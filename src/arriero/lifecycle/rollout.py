@@ -22,6 +22,7 @@ class Rollout(Generic[T]):
     Attributes:
         results: What came of hosts that ended well.
         failures: Why the others did not.
+        is_interrupted: Set from outside to have those that run end, and none begin.
 
     Raises:
         RequestError: a number makes no sense.
@@ -39,11 +40,12 @@ class Rollout(Generic[T]):
         self._max_failed = max_failed
         self.results: dict[str, T] = {}
         self.failures: dict[str, ArrieroError] = {}
+        self.is_interrupted = False
 
     @property
     def is_stopped(self) -> bool:
-        """True once too many hosts failed."""
-        return len(self.failures) > self._max_failed * self._count
+        """True once too many hosts failed, or somebody wants it to end."""
+        return self.is_interrupted or len(self.failures) > self._max_failed * self._count
 
     @property
     def skipped(self) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ from arriero.lifecycle.facts import differences, facts_of
 from arriero.lifecycle.journal import Change, State
 from arriero.lifecycle.plan import Step, expected_of
 from arriero.lifecycle.survey import KEPT, STAGED, HostState, folded, listed
-from arriero.lifecycle.work import Ask, Work, asked, noted
+from arriero.lifecycle.work import Ask, Stopped, Work, asked, noted
 from arriero.types.ensured import PullPolicy
 from arriero.types.models import ProgressResponse
 
@@ -51,9 +51,13 @@ class Manner:
     folder: Path = Path()
     pull_policy: PullPolicy | None = None
     on_step: OnStep | None = None
+    is_stopped: Callable[[], bool] = lambda: False
+    """Tells whether a pull that runs in another thread shall end."""
 
     def tell(self, step: Step, word: str, record: ProgressResponse | None = None) -> None:
-        """Tell whoever listens."""
+        """Tell whoever listens. Raises `Stopped` in the middle of a pull."""
+        if record is not None and self.is_stopped():
+            raise Stopped
         if self.on_step is not None:
             self.on_step(step, word, record)
 
@@ -208,7 +212,7 @@ def taken(step: Step, manner: Manner) -> Work[Change]:
         return (yield from ended(change))
     except ArrieroError as error:
         after = yield from _put_back(change, error)
-        if after is not None and after.state == "done":
+        if after is not None and after.state == "done" and not isinstance(error, Stopped):
             return after
         raise
 
@@ -263,9 +267,7 @@ def _landed(step: Step, change: Change, manner: Manner) -> Work[None]:
         yield from act(Delete(change.landing))
 
 
-def _listener(step: Step, manner: Manner) -> OnProgress | None:
-    if manner.on_step is None:
-        return None
+def _listener(step: Step, manner: Manner) -> OnProgress:
     return lambda record: manner.tell(step, "pulling", record)
 
 

@@ -15,6 +15,7 @@ from arriero._core.calls import Call
 from arriero._core.effects import Operation
 from arriero._core.governed import whole
 from arriero._core.operations import Target
+from arriero.errors import ArrieroError
 
 if TYPE_CHECKING:
     from arriero.lifecycle.journal import Journal
@@ -34,6 +35,16 @@ class Note:
     """Do something with the journal. Resumed with what it gives."""
 
     act: Callable[[Journal], Any]
+
+
+class Stopped(ArrieroError):
+    """Thrown into work that shall end: it undoes what it began, and begins nothing more.
+
+    It stays in this room: drivers go on with the signal or the cancelling that was its cause.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("stopped before it was done")
 
 
 Work: TypeAlias = Generator[Ask | Note, Any, T]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +13,8 @@ from arriero import AsyncClient, errors
 from arriero.cli.bench.load import Answer, Level, Load
 from arriero.cli.bench.report import report_of
 from arriero.testing import ScriptedServer, faults
+
+from ..program import Program
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -131,20 +131,16 @@ def test_tokens_that_the_server_does_not_count_are_said_to_be_parts() -> None:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
 )
-def test_a_signal_ends_it_without_a_traceback(number: signal.Signals, code: int) -> None:
+def test_a_signal_ends_it_without_a_traceback(
+    number: signal.Signals, code: int, waits_for: Callable[[Callable[[], object]], None]
+) -> None:
     """Ctrl-C shows what was measured so far; the exit code is that of the signal."""
     with ScriptedServer() as scripted:
         scripted.on(says="story").reply("word " * 5)
-        command = [sys.executable, "-m", "arriero", "bench", "m", "-n", "100000", "-c", "2"]
-        with subprocess.Popen(
-            [*command, "--host", scripted.url],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            while len(asked(scripted)) < 5:
-                assert process.poll() is None
+        words = ("bench", "m", "-n", "100000", "-c", "2", "--host", scripted.url)
+        with Program(*words) as process:
+            waits_for(lambda: len(asked(scripted)) >= 5)
             process.send_signal(number)
-            out, err = process.communicate(timeout=30)
+            out, err = process.ended()
     assert (process.returncode, err) == (code, "")
     assert ("in all: " in out) == (number == signal.SIGINT)

@@ -24,6 +24,7 @@ from arriero.cli.models.provision import (
     record_of,
     wanted_of,
 )
+from arriero.cli.models.stopped import shown_end
 from arriero.cli.session import Session, command
 from arriero.errors import ApplyFailed, RequestError
 
@@ -149,7 +150,8 @@ def apply(
     """Give every host what is locked. On each the old model serves until the new one is proven.
 
     What was broken off before is finished or undone first. Stops at the first host that fails,
-    unless --max-failed says otherwise; there the old models go on serving.
+    unless --max-failed says otherwise; there the old models go on serving. Ctrl-C undoes the
+    step that is being taken, and ends with 130; a second one leaves that to the next apply.
     """
     wanted = wanted_of(file)
     with provisioner_of(session, journal_of(journal), wanted.hosts, only or ()) as provisioner:
@@ -176,7 +178,7 @@ def _apply(
 ) -> None:
     from arriero.cli.models.steps import shown_steps
 
-    with shown_steps(session.out) as on_step:
+    with shown_end(session, provisioner.journal, plan), shown_steps(session.out) as on_step:
         try:
             report = provisioner.apply(
                 plan, parallel=parallel, max_failed=max_failed, on_step=on_step
@@ -193,6 +195,7 @@ def _tell(session: Session, report: Report) -> None:
         session.out.document(
             {
                 "ok": report.ok,
+                "interrupted": False,
                 "changes": [record_of(change) for change in report.changes],
                 "failures": {host: str(error) for host, error in failures.items()},
                 "skipped": list(report.skipped),
