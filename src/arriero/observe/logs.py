@@ -1,7 +1,7 @@
 """`EventLog`: one readable line for each event, to the logger ``arriero``.
 
-Lines hold names, numbers and classes of errors: no prompts, no answers, no texts of errors,
-which may quote both.
+Lines hold names, numbers, classes of errors and what this side says of them: no prompts, no
+answers, no texts of servers, which may quote both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,16 @@ from arriero._core.events import (
     StreamOpened,
     TryEnded,
 )
-from arriero.errors import RequestError
+from arriero.errors import (
+    ArrieroError,
+    ConnectFailed,
+    ConnectionLost,
+    CredentialError,
+    DeadlineExceeded,
+    PolicyError,
+    RequestError,
+    ResponseError,
+)
 
 if TYPE_CHECKING:
     from arriero._core.events import Event
@@ -52,8 +61,8 @@ class EventLog:
             RequestError: there is no such level.
         """
         known = logging.getLevelNamesMapping()
-        number = known.get(level.upper()) if isinstance(level, str) else level
-        if number is None or isinstance(number, bool):
+        number: object = known.get(level.upper()) if isinstance(level, str) else level
+        if not isinstance(number, int) or isinstance(number, bool):
             names = "'debug', 'info', 'warning'"
             raise RequestError(f"log: a level such as {names}, not {level!r}")
         self._level = number
@@ -79,7 +88,14 @@ def log_events(level: str | int = "info") -> EventLog:
 
 
 def line_of(event: Event) -> str:
-    """Give an event as one line."""
+    """Give an event as one line, whatever names and reasons hold."""
+    line = _line(event)
+    if line.isprintable():
+        return line
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
+def _line(event: Event) -> str:
     match event:
         case CallStarted():
             kind = ", stream" if event.is_stream else ""
@@ -107,9 +123,17 @@ def line_of(event: Event) -> str:
             return _end(event)
 
 
-def _named(error: object) -> str:
-    status = getattr(error, "status_code", -1)
-    return type(error).__name__ + (f" {status}" if status != -1 else "")
+def _named(error: ArrieroError) -> str:
+    """Give the class of an error, and what is known of it without a server's words."""
+    name = type(error).__name__
+    if isinstance(error, DeadlineExceeded):
+        return f"{name}, {error.budget}={error.limit_s:g} in {error.phase}"
+    if isinstance(error, PolicyError | CredentialError):
+        return f"{name}, {error.reason}"
+    if isinstance(error, ConnectFailed | ConnectionLost):
+        return f"{name}, {error.args[0]}"
+    status = error.status_code if isinstance(error, ResponseError) else -1
+    return name if status == -1 else f"{name} {status}"
 
 
 def _end(event: CallEnded) -> str:
