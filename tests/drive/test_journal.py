@@ -209,6 +209,14 @@ def test_an_instrument_sees_pieces_and_adds_headers(colour: Colour) -> None:
     assert colour.script.sent[0].headers["x-call"] == str(plain[0].id)
 
 
+def test_what_an_instrument_adds_follows_no_redirect_to_another_origin(colour: Colour) -> None:
+    """Who is redirected to learns nothing of our traces; within the origin it is the same call."""
+    answers = [reply(status=307, location=where) for where in ("/elsewhere", "http://other/x")]
+    client = colour.client(*answers, ANSWER, observers=[Watcher()])
+    colour.do(client.generate("m", "hi"))
+    assert ["x-call" in sent.headers for sent in colour.script.sent] == [True, True, False]
+
+
 def test_nothing_is_told_of_pieces_if_nobody_wants_them(colour: Colour) -> None:
     """A stream then reads no clock for its records."""
     client = colour.client(reply(PART, PART, LAST), observers=[lambda _: None])

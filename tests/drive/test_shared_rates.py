@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import redis
 
-from arriero import AsyncClient, Client, LimitReached, Limits, RedisRates, Timeouts
+from arriero import AsyncClient, CallPolicy, Client, LimitReached, Limits, RedisRates, Timeouts
 from arriero.errors import RequestError
 from arriero.testing import ScriptedServer
 
@@ -193,6 +193,22 @@ def test_a_client_serves_one_loop_after_another(server: RedisServer) -> None:
         asyncio.run(client.close())
         AsyncClient(host.url, limits=limits(server, requests_per_s=100))
         gc.collect()
+
+
+def test_what_is_in_redis_says_nothing_and_ends_by_itself(
+    colour: Colour, server: RedisServer
+) -> None:
+    """Three keys, without a word of prompts, models or tenants, each with its end."""
+    rates = limits(server, requests_per_s=100, tokens_per_s=1000)
+    client = colour.client(VECTOR, limits=rates)
+    colour.do(client.embed("canary", "canary", policy=CallPolicy(tenant="canary")))
+    colour.do(client.close())
+    with redis.Redis.from_url(server.url) as reader:
+        keys: Any = reader.keys("*")
+        assert len(keys) == 3
+        assert all(0 < reader.ttl(key) <= 150 for key in keys)  # type: ignore[operator]
+        held = str([(key, reader.dump(key)) for key in keys])
+    assert "canary" not in held
 
 
 def test_shared_rates_need_a_rate_and_a_url() -> None:
