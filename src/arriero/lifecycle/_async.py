@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ from arriero.lifecycle.survey import Entry, listed
 from arriero.lifecycle.transaction import Manner, OnStep
 from arriero.lifecycle.verifying import Depth, Finding, verified
 from arriero.lifecycle.wanted import Wanted
-from arriero.lifecycle.warm import Warmed
+from arriero.lifecycle.warm import Warmed, Watch
 from arriero.types.ensured import PullPolicy
 
 
@@ -242,6 +243,20 @@ class AsyncProvisioner(AsyncHosts):
             if pool:
                 made += await self._on(host, warm.warmed(host, pool))
         return made
+
+    async def keep_warm(self, wanted: Wanted, host: str, watch: Watch) -> list[Warmed]:
+        """Look once at what is to stay loaded on a host, and load again what fell out of memory.
+
+        Call it every so many seconds, with the same `watch`. A model that a request has unpinned
+        is pinned again; one that thrashes is left alone until `watch` has forgotten it; one with
+        a keep-alive of its own is not looked at.
+
+        Returns:
+            Each model of the pool, with `again` if it had to be loaded, and `alarm` if something
+            is wrong.
+        """
+        pool = warm.pool_of(wanted, host)
+        return await self._on(host, warm.kept_warm(host, pool, watch, now_s=time.monotonic()))
 
     async def side(self, host: str) -> Side:
         """Give what a host has, for `difference`."""

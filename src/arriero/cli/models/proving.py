@@ -1,4 +1,4 @@
-"""`arriero models ensure`, `verify`, `warm`."""
+"""`arriero models ensure`, `verify`."""
 
 from __future__ import annotations
 
@@ -118,31 +118,3 @@ def verify(
         out.text("\n".join(finding_lines(shown)))
     if bad:
         raise typer.Exit(ExitCode.BROKEN)
-
-
-@command(models)
-def warm(
-    session: Session,
-    file: File = WANTED,
-    only: Only = None,
-    journal: JournalFile = None,
-) -> None:
-    """Load every model with preload, wait until all are ready, and look whether they stay.
-
-    Ends with 1 if one fell out again, has too little context, or runs partly on the CPU.
-    """
-    wanted = wanted_of(file)
-    with provisioner_of(session, journal_of(journal), wanted.hosts, only or ()) as provisioner:
-        made = provisioner.warm(wanted)
-    out = session.out
-    if out.as_json:
-        out.document({"models": [plain(one) for one in made]})
-    else:
-        rows = [
-            [one.host, one.model, str(one.context_length or "-"), bytes_of(one.size), one.alarm]
-            for one in made
-        ]
-        if rows and not out.quiet:
-            out.table(["HOST", "MODEL", "CONTEXT", "MEMORY", "ALARM"], rows)
-    if any(one.alarm for one in made):
-        raise typer.Exit(ExitCode.FAILED)
