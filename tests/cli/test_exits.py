@@ -12,9 +12,11 @@ import pytest
 
 from arriero import errors
 from arriero.cli.exits import MEANINGS, ExitCode, exit_code_of
+from arriero.cli.printable import wrapped
 from arriero.testing import ScriptedServer
 
 from .peer import Peer
+from .terminal import Terminal
 
 PULLING = {"status": "pulling 0123456789ab", "digest": "sha256:01", "total": 1000, "completed": 10}
 
@@ -78,6 +80,35 @@ def test_an_error_is_json_for_programs(
         "exit_code": 4,
         "retryable": False,
     }
+
+
+def test_an_error_is_broken_between_words(run: Callable[..., tuple[int, str, str]]) -> None:
+    """In a narrow window; in a pipe it is one line for grep."""
+    words = ["models", "list", "--host", "127.0.0.1:9"]
+    told = run(*words)[2]
+    assert told.count("\n") == 1
+    for columns in (30, 44, 80):
+        with Terminal(words, {}, columns=columns) as terminal:
+            assert terminal.ended() == ExitCode.UNREACHABLE
+            assert terminal.text.split() == told.split()
+            assert max(map(len, terminal.text.splitlines())) <= columns
+
+
+@pytest.mark.parametrize(
+    ("line", "columns", "rows"),
+    [
+        ("  a  bb ccc", 80, ["  a  bb ccc"]),
+        ("  one two three", 10, ["  one two", "three"]),
+        ("one two three", 40, ["one two three"]),
+        (" " + "word " * 11, 45, [" word" + " word" * 8, "     word word"]),
+        ("see /a/path/that/is/long", 10, ["see", "/a/path/that/is/long"]),
+        ("日本 日本 日本", 11, ["日本 日本", "日本"]),
+        ("", 10, [""]),
+    ],
+)
+def test_lines_break_where_words_end(line: str, columns: int, rows: list[str]) -> None:
+    """Blanks between words stay, and wide letters count twice."""
+    assert wrapped(line, columns).split("\n") == rows
 
 
 SIGNALS = pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from arriero.cli.printable import one_line
+from arriero.cli.printable import complain, one_line
 from arriero.errors import (
     AccessDenied,
     ArrieroError,
@@ -104,14 +104,14 @@ def exit_code_of(error: ArrieroError) -> ExitCode:
 
 
 def tell(error: ArrieroError, *, as_json: bool = False) -> None:
-    """Write an error to stderr: one line of text, or one of JSON."""
-    text = one_line(str(error))
+    """Write an error to stderr: for people, or as a line of JSON."""
     if as_json:
+        text = one_line(str(error))
         kind, code = type(error).__name__, int(exit_code_of(error))
         record = {"error": text, "type": kind, "exit_code": code, "retryable": error.retryable}
         print(json.dumps(record), file=sys.stderr)
     else:
-        print(f"arriero: {text}", file=sys.stderr)
+        complain(str(error))
 
 
 @contextmanager

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from arriero.cli.printable import one_line, printable
+from arriero.cli.printable import complain, one_line, printable, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,6 +60,11 @@ class Output:
         """Write a result as it is; on a terminal without what it would obey."""
         self._write(printable(text) if self.is_terminal else text)
 
+    def lines(self, lines: Iterable[str]) -> None:
+        """Write lines of words; on a terminal broken between words, never within."""
+        for line in lines:
+            self.text(wrapped(line, self.console.width) if self.is_terminal else line)
+
     def piece(self, text: str) -> None:
         """Write a piece of a result that comes bit by bit."""
         sys.stdout.write(printable(text) if self.is_terminal else text)
@@ -78,9 +83,10 @@ class Output:
 
     def warning(self, text: str) -> None:
         """Tell something on stderr that nobody should miss, not even who wants quiet or JSON."""
-        text = one_line(text)
-        told = json.dumps({"warning": text}) if self.as_json else f"arriero: warning: {text}"
-        print(told, file=sys.stderr)
+        if self.as_json:
+            print(json.dumps({"warning": one_line(text)}), file=sys.stderr)
+        else:
+            complain(f"warning: {text}")
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write rows under a head: fitted to a terminal, or whole in a pipe."""

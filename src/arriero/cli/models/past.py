@@ -159,9 +159,11 @@ def diff(
     out = session.out
     if out.as_json:
         out.document({"differences": [plain(one) for one in found]})
-    for one in () if out.as_json or out.quiet else found:
-        sign = {"added": "+", "removed": "-", "changed": "~"}[one.kind]
-        out.text(f"{sign} {one.model}  {'; '.join(one.details)}".rstrip())
+    elif not out.quiet:
+        signs = {"added": "+", "removed": "-", "changed": "~"}
+        out.lines(
+            f"{signs[one.kind]} {one.model}  {'; '.join(one.details)}".rstrip() for one in found
+        )
     if found:
         raise typer.Exit(ExitCode.CHANGES)
 

@@ -79,9 +79,10 @@ def lock(
             }
         )
         return
-    for one in changed:
-        details = f": {', '.join(one.details)}" if one.details else ""
-        session.out.text(f"{one.kind} {one.model}{details}")
+    session.out.lines(
+        f"{one.kind} {one.model}{': ' if one.details else ''}{', '.join(one.details)}"
+        for one in changed
+    )
     session.out.remark(f"{path}: {len(new.models)} models, {len(changed)} changed.")
 
 
@@ -123,7 +124,7 @@ def _show(session: Session, plan: Plan) -> None:
     if session.out.as_json:
         session.out.document(plan_record(plan))
     elif not session.out.quiet:
-        session.out.text("\n".join(plan_lines(plan)))
+        session.out.lines(plan_lines(plan))
 
 
 @command(models)
@@ -202,7 +203,9 @@ def _tell(session: Session, report: Report) -> None:
             }
         )
         return
-    for change in report.changes:
-        session.out.text(f"{change.host}  {change.model}  {change.action}: {change.state}")
+    session.out.lines(
+        f"{change.host}  {change.model}  {change.action}: {change.state}"
+        for change in report.changes
+    )
     done = sum(change.state == "done" for change in report.changes)
     session.out.remark(f"Applied: {done} changed, {len(failures)} hosts failed.")

@@ -115,6 +115,6 @@ def verify(
     if out.as_json:
         out.document({"ok": not bad, "findings": [plain(one) | {"ok": one.ok} for one in found]})
     elif shown := bad if out.quiet else found:
-        out.text("\n".join(finding_lines(shown)))
+        out.lines(finding_lines(shown))
     if bad:
         raise typer.Exit(ExitCode.BROKEN)

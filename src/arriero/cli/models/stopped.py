@@ -12,6 +12,7 @@ import typer
 
 from arriero.cli.exits import ExitCode
 from arriero.cli.models.provision import record_of
+from arriero.cli.printable import complain
 from arriero.errors import ArrieroError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _tell(session: Session, plan: Plan, changes: Sequence[Change], code: ExitCod
     if not session.out.as_json:
         if sys.stderr.isatty():  # below what the terminal made of Ctrl-C
             print(file=sys.stderr)
-        print(f"arriero: {text}", file=sys.stderr)
+        complain(text)
         return
     begun = {change.host for change in changes}
     session.out.document(

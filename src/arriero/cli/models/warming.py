@@ -84,9 +84,7 @@ def _show(out: Output, made: list[Warmed]) -> None:
     ]
     if rows and not out.quiet:
         out.table(["HOST", "MODEL", "CONTEXT", "MEMORY"], rows)
-    for one in made:
-        if one.alarm:
-            out.text(f"! {one.model} on {one.host}: {one.alarm}")
+    out.lines(f"! {one.model} on {one.host}: {one.alarm}" for one in made if one.alarm)
 
 
 def _watch(provisioner: Provisioner, wanted: Wanted, news: News, interval_s: float) -> None:
@@ -147,4 +145,4 @@ class News:
         if self._out.quiet and event != "alarm":
             return
         told = f"{event}: {text}" if text else event
-        self._out.text("  ".join(part for part in (now, host, model, told) if part))
+        self._out.lines(["  ".join(part for part in (now, host, model, told) if part)])
