@@ -260,6 +260,24 @@ def test_closing_a_client_wakes_whoever_waits(threads: Colour) -> None:
     stream.close()
 
 
+@pytest.mark.parametrize("streams", [False, True])
+def test_closing_a_client_ends_a_wait_for_the_next_try(threads: Colour, streams: bool) -> None:
+    """At once, not when the wait of up to a minute is over; nothing is sent again."""
+    client = threads.client(reply(b"{}", status=503, retry_after="60"), retry=Retry())
+
+    def ask() -> Any:
+        made = client.generate("m", "hi", stream=streams)
+        return list(made) if streams else made
+
+    thread, made = in_thread(ask)
+    until(lambda: client.statistics().retries == 1)
+    client.close()
+    thread.join()
+    assert isinstance(made[0], ClientClosed)
+    assert len(threads.script.sent) == 1
+    assert not client._sleepers
+
+
 @pytest.mark.slow
 def test_threads_lose_no_permit(threads: Colour) -> None:
     """A thousand calls, streams left early among them, on eight threads: all end, none leaks."""
@@ -347,6 +365,40 @@ def test_a_stream_is_cancelled_while_its_task_waits(tasks: Colour) -> None:
 async def anext_of(stream: Any) -> Any:
     """Give the next record, as a coroutine a task can run."""
     return await anext(stream)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_closing_a_client_ends_a_tasks_wait_for_the_next_try(tasks: Colour, streams: bool) -> None:
+    """As for threads."""
+
+    async def run() -> None:
+        tasks.script = Script([reply(b"{}", status=503, retry_after="60")])
+        client = AsyncClient("http://server:80")
+        task = asyncio.create_task(_open(client) if streams else _ask(client))
+        while client.statistics().retries != 1:
+            await asyncio.sleep(0)
+        await client.close()
+        with pytest.raises(ClientClosed):
+            await task
+        assert not client._sleepers
+
+    asyncio.run(run())
+    assert len(tasks.script.sent) == 1
+
+
+async def _open(client: AsyncClient) -> None:
+    await (await client.generate("m", "hi", stream=True)).open()
+
+
+def test_closing_a_client_wakes_the_tasks_of_other_loops(tasks: Colour) -> None:
+    """A wait ends on its own loop, whoever closes."""
+    tasks.script = Script([reply(b"{}", status=503, retry_after="60")])
+    client = AsyncClient("http://server:80")
+    thread, made = in_thread(lambda: asyncio.run(_ask(client)))
+    until(lambda: client.statistics().retries == 1)
+    asyncio.run(client.close())
+    thread.join()
+    assert isinstance(made[0], ClientClosed)
 
 
 def test_a_loop_that_ends_takes_its_waiting_calls_along(tasks: Colour) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -145,6 +145,8 @@ class Configured:
             raise RequestError(f"http_client brings its own settings; {misplaced!r} belongs there")
         self._given_client = http_client
         self._closed = False
+        self._sleepers: set[Callable[[], None]] = set()
+        """Each wakes a call that waits for its next try."""
         self._setup: Setup = setup(
             host,
             environ=os.environ,
@@ -174,6 +176,11 @@ class Configured:
         )
         self._target: Target = self._setup.target
         self._prepare()
+
+    def _wake_sleepers(self) -> None:
+        """Let every call that waits for its time go on, to find the client closed."""
+        for wake in list(self._sleepers):
+            wake()
 
     def _prepare(self) -> None:
         """Do what should not wait for the first call. Nothing here."""

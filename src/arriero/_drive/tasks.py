@@ -15,7 +15,7 @@ import inspect
 import math
 import time
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import (
     TYPE_CHECKING,
@@ -120,6 +120,7 @@ class AsyncBase(Configured):
                 transport.discard()
         await self._setup.outside.aclose()
         self._target.governor.close()
+        self._wake_sleepers()
 
     def _connections(self) -> dict[str, Connections]:
         made: dict[str, Connections] = {}
@@ -192,7 +193,7 @@ class AsyncBase(Configured):
                             await answer.close()
                             answer = result = None
                         case Sleep(seconds):
-                            await asyncio.sleep(seconds)
+                            await self._sleep(seconds)
                             result = None
                         case Wait():
                             await _wait(effect)
@@ -231,6 +232,15 @@ class AsyncBase(Configured):
                 raise
             raise Fault("timeout", "head", "no answer in time") from error
 
+    async def _sleep(self, seconds: float) -> None:
+        woken, wake = _waker()
+        self._sleepers.add(wake)
+        try:
+            if not self._closed:  # looked at after adding: closing comes before or after
+                await _woken(woken, seconds)
+        finally:
+            self._sleepers.discard(wake)
+
     async def _act(self, effect: Effect) -> Any:
         match effect:
             case Authorize():
@@ -255,17 +265,26 @@ class AsyncBase(Configured):
 
 async def _wait(effect: Wait) -> None:
     left_s = None if effect.until is None else max(0.0, effect.until - time.monotonic())
-    loop = asyncio.get_running_loop()
-    woken = asyncio.Event()
+    woken, wake = _waker()
+    effect.ticket.listen(wake)
+    await _woken(woken, left_s)
+
+
+def _waker() -> tuple[asyncio.Event, Callable[[], None]]:
+    """Give an event, and what sets it from any thread; its loop may be gone by then."""
+    loop, woken = asyncio.get_running_loop(), asyncio.Event()
 
     def wake() -> None:
-        # Called by whoever ended a call, on any thread; the loop may be gone by then.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(woken.set)
 
-    effect.ticket.listen(wake)
+    return woken, wake
+
+
+async def _woken(woken: asyncio.Event, seconds: float | None) -> None:
+    """Wait until an event is set, or the time is over."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(left_s):
+        async with asyncio.timeout(seconds):
             await woken.wait()
 
 

@@ -81,6 +81,7 @@ class SyncBase(Configured):
             transport.close()
         self._setup.outside.close()
         self._target.governor.close()
+        self._wake_sleepers()
 
     def _connections(self) -> Mapping[str, Connections]:
         transport = self._transport
@@ -151,7 +152,7 @@ class SyncBase(Configured):
                             answer.close()
                             answer = result = None
                         case Sleep(seconds):
-                            _pause(seconds, handle)
+                            self._sleep(seconds, handle)
                             result = None
                         case Wait():
                             _wait(effect, handle)
@@ -188,6 +189,15 @@ class SyncBase(Configured):
             handle=handle,
         )
 
+    def _sleep(self, seconds: float, handle: AbortHandle | None) -> None:
+        woken = threading.Event()
+        self._sleepers.add(woken.set)
+        try:
+            if not self._closed:  # looked at after adding: closing comes before or after
+                _pause(seconds, handle, woken)
+        finally:
+            self._sleepers.discard(woken.set)
+
     def _act(self, effect: Effect) -> Any:
         match effect:
             case Authorize():
@@ -215,16 +225,12 @@ def _wait(effect: Wait, handle: AbortHandle | None) -> None:
     )
 
 
-def _pause(seconds: float | None, handle: AbortHandle | None, woken: Any = None) -> None:
+def _pause(seconds: float | None, handle: AbortHandle | None, woken: threading.Event) -> None:
     """Wait for some time, or until it is `woken`; `handle` ends it at once.
 
     Raises:
         CallCancelled: by the handle.
     """
-    if handle is None and woken is None:
-        time.sleep(seconds or 0.0)
-        return
-    woken = woken or threading.Event()
     if handle is not None:
         handle.attach(woken.set)
     woken.wait(seconds)
