@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from arriero import AsyncClient, Client
+from arriero import AsyncClient, Client, TryEnded
 from arriero.errors import (
     CallCancelled,
     ClientClosed,
@@ -373,10 +373,15 @@ def test_closing_a_client_ends_a_tasks_wait_for_the_next_try(tasks: Colour, stre
 
     async def run() -> None:
         tasks.script = Script([reply(b"{}", status=503, retry_after="60")])
-        client = AsyncClient("http://server:80")
+        failed = asyncio.Event()
+
+        def watch(event: Any) -> None:
+            if isinstance(event, TryEnded):
+                failed.set()
+
+        client = AsyncClient("http://server:80", observers=[watch])
         task = asyncio.create_task(_open(client) if streams else _ask(client))
-        while client.statistics().retries != 1:
-            await asyncio.sleep(0)
+        await failed.wait()
         await client.close()
         with pytest.raises(ClientClosed):
             await task

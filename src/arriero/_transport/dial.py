@@ -10,6 +10,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.url import parse_url
 
 from arriero._core.http import Fault
+from arriero._transport.names import addresses_of
 from arriero._transport.origin import Origin, Proxy
 from arriero._transport.pins import require_pinned
 from arriero._transport.reason import reason_from
@@ -48,7 +49,7 @@ class Dialer:
             raise
         except TimeoutError as cause:
             connection.close()
-            raise Fault("timeout", "connect", "no connection in time") from cause
+            raise Fault("timeout", "connect", str(cause) or "no connection in time") from cause
         except Exception as cause:
             connection.close()
             raise Fault("connect", "connect", reason_from(cause)) from cause
@@ -126,7 +127,7 @@ class _Bounded(socket.socket):
 
 def _connected(host: str, port: int, until: float | None) -> socket.socket:
     """Connect to the first address of `host` that answers."""
-    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = addresses_of(host, port, until)
     failure: OSError = OSError("the name has no address")
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
         one = _Bounded(family, kind, protocol)
