@@ -1,4 +1,4 @@
-"""Read the head of a GGUF file: metadata and tensor shapes, never the weights.
+"""Read and write the head of a GGUF file: metadata and tensor shapes, never the weights.
 
 Source: ggml, docs/gguf.md, version 3 (2 is laid out the same way).
 """
@@ -6,8 +6,8 @@ Source: ggml, docs/gguf.md, version 3 (2 is laid out the same way).
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -45,6 +45,9 @@ _TENSOR_TYPES = {
 }  # fmt: skip
 """ggml.h, enum ggml_type."""
 
+TYPE_NUMBERS = {name: number for number, name in _TENSOR_TYPES.items()}
+"""The same, the other way round."""
+
 _FILE_TYPES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K",
     11: "Q3_K_S", 12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S",
@@ -61,19 +64,39 @@ class NotGguf(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor; `shape` in the order of the file, the fastest dimension first."""
+    """One tensor.
+
+    Attributes:
+        name: Its name.
+        type: Name of its type.
+        shape: In the order of the file, the fastest dimension first.
+        offset: Where it begins, in bytes after `Gguf.data_offset`.
+    """
 
     name: str
     type: str
     shape: tuple[int, ...]
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Gguf:
-    """The head of a file."""
+    """The head of a file.
+
+    Attributes:
+        metadata: Keys and values.
+        tensors: In the order of the file.
+        data_offset: Where the first tensor begins, in bytes.
+    """
 
     metadata: Mapping[str, Any]
     tensors: tuple[Tensor, ...]
+    data_offset: int = 0
+
+    @property
+    def alignment(self) -> int:
+        """Tensors begin at multiples of so many bytes."""
+        return int(self.metadata.get("general.alignment", _ALIGNMENT))
 
     @property
     def architecture(self) -> str:
@@ -136,9 +159,62 @@ def write_variant(
         raise NotGguf(f"{source.name}: damaged GGUF head: {cause}") from cause
 
 
+def rewritten_head(
+    source: Path,
+    changes: Mapping[str, str | int | None],
+    tensors: Sequence[Tensor],
+    sizes: Sequence[int],
+) -> bytes:
+    """Give the head of a file with other values and other tensors, up to where they begin.
+
+    Args:
+        source: The file.
+        changes: As for `write_variant`.
+        tensors: Those of the new head; their offsets follow from the sizes.
+        sizes: What each takes, in bytes; between them is room up to the alignment.
+
+    Raises:
+        NotGguf: it is no GGUF file, or damaged.
+        OSError: it cannot be read.
+    """
+    try:
+        with source.open("rb") as file:
+            version, _, alignment, pairs = _pairs(file, changes)
+    except (struct.error, KeyError, OverflowError, MemoryError) as cause:
+        raise NotGguf(f"{source.name}: damaged GGUF head: {cause}") from cause
+    infos: list[bytes] = []
+    offset = 0
+    for tensor, size in zip(tensors, sizes, strict=True):
+        shape = struct.pack(f"<I{len(tensor.shape)}Q", len(tensor.shape), *tensor.shape)
+        place = struct.pack("<IQ", TYPE_NUMBERS[tensor.type], offset)
+        infos.append(_counted(tensor.name) + shape + place)
+        offset += size + -size % alignment
+    counts = struct.pack("<IQQ", version, len(infos), len(pairs))
+    head = b"".join((_MAGIC, counts, *pairs, *infos))
+    return head + bytes(-len(head) % alignment)
+
+
 def _write_variant(
     file: BinaryIO, changes: Mapping[str, str | int | None], write: Callable[[bytes], object]
 ) -> None:
+    version, tensor_count, alignment, pairs = _pairs(file, changes)
+    begin = file.tell()
+    for _ in range(tensor_count):
+        _tensor(file)
+    end = file.tell()
+    file.seek(begin)
+    counts = struct.pack("<IQQ", version, tensor_count, len(pairs))
+    head = b"".join((_MAGIC, counts, *pairs, file.read(end - begin)))
+    write(head + bytes(-len(head) % alignment))
+    file.seek(end + -end % alignment)
+    while piece := file.read(_PIECE_BYTES):
+        write(piece)
+
+
+def _pairs(
+    file: BinaryIO, changes: Mapping[str, str | int | None]
+) -> tuple[int, int, int, list[bytes]]:
+    """Read up to the tensors: version, their number, alignment, and the pairs as they shall be."""
     version, tensor_count, key_count = _counts(file)
     alignment = _ALIGNMENT
     pairs: list[bytes] = []
@@ -152,17 +228,7 @@ def _write_variant(
             file.seek(begin)
             pairs.append(file.read(end - begin))
     pairs.extend(_pair(key, value) for key, value in changes.items() if value is not None)
-    begin = file.tell()
-    for _ in range(tensor_count):
-        _tensor(file)
-    end = file.tell()
-    file.seek(begin)
-    counts = struct.pack("<IQQ", version, tensor_count, len(pairs))
-    head = b"".join((_MAGIC, counts, *pairs, file.read(end - begin)))
-    write(head + bytes(-len(head) % alignment))
-    file.seek(end + -end % alignment)
-    while piece := file.read(_PIECE_BYTES):
-        write(piece)
+    return version, tensor_count, alignment, pairs
 
 
 def _pair(key: str, value: str | int) -> bytes:
@@ -194,14 +260,15 @@ def _read(file: BinaryIO) -> Gguf:
         key = _text(file)
         metadata[key] = _value(file, _scalar(file, "I"))
     tensors = tuple(_tensor(file) for _ in range(tensor_count))
-    return Gguf(metadata, tensors)
+    head = Gguf(metadata, tensors)
+    return replace(head, data_offset=file.tell() + -file.tell() % head.alignment)
 
 
 def _tensor(file: BinaryIO) -> Tensor:
     name = _text(file)
     shape = tuple(_scalar(file, "Q") for _ in range(_scalar(file, "I")))
-    kind, _offset = _scalar(file, "I"), _scalar(file, "Q")
-    return Tensor(name, _TENSOR_TYPES.get(kind, f"type{kind}"), shape)
+    kind, offset = _scalar(file, "I"), _scalar(file, "Q")
+    return Tensor(name, _TENSOR_TYPES.get(kind, f"type{kind}"), shape, offset)
 
 
 def _value(file: BinaryIO, kind: int) -> Any:
