@@ -5,18 +5,23 @@ Source: Ollama v0.33.0-rc2, server/create.go.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
 
 from ..names import ModelName
 from . import gojson
 from .catalogue import Model
+from .drafts import BaseMissing, CreateFailed, Draft, Emit
 from .exchange import Refused
 from .gguf import Gguf, NotGguf, read_gguf, write_variant
 from .gotemplate import TemplateError, parse
 from .names import local_name
 from .numbers import parameter_size
+from .quantizer import QuantizingFailed, quantized
+from .quantizer.mixes import FLOATS, Mix
 from .recipe import parameters_of
 from .store import CorruptManifest, Layer, Manifest, Store, StoreError, layer_of
 from .store import manifests as kinds
@@ -24,8 +29,7 @@ from .store.manifests import decode_config, encode_config, encoded
 from .store_requests import CreateRequest
 from .stored_models import StoreCatalogue
 
-_QUANTIZE_FROM = ("F16", "BF16", "F32")
-_QUANTIZE_TO = {
+_QUANTIZE_TO: Mapping[str, Mix] = {
     "F32": "F32",
     "F16": "F16",
     "BF16": "BF16",
@@ -40,64 +44,17 @@ _INFO_TEXTS = {
     "quantization_level": "file_type",
     "parameter_size": "model_type",
 }
+_log = logging.getLogger("arriero.server")
 _INFO_NUMBERS = ("context_length", "embedding_length")
-
-Emit: TypeAlias = Callable[[str], object]
-"""Takes the status of a progress record."""
-
-
-class CreateFailed(Exception):
-    """The model cannot be made.
-
-    Attributes:
-        status: HTTP status, if nothing has been sent yet.
-        text: What to tell the caller.
-    """
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(status, text)
-        self.status = status
-        self.text = text
-
-
-class BaseMissing(CreateFailed):
-    """The model to be made from is not here; nothing has been told or done yet.
-
-    Attributes:
-        name: That model.
-    """
-
-    def __init__(self, name: ModelName) -> None:
-        super().__init__(500, f"model '{name.shortest}' not found")
-        self.name = name
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A model that takes shape.
-
-    Attributes:
-        layers: Its layers so far.
-        config: Its config so far.
-        new: Digests that were not in the store before.
-    """
-
-    layers: list[Layer] = field(default_factory=list[Layer])
-    config: dict[str, Any] = field(default_factory=dict[str, Any])
-    new: set[str] = field(default_factory=set[str])
-
-    def drop(self, media_type: str) -> None:
-        self.layers = [layer for layer in self.layers if layer.media_type != media_type]
-
-    def add(self, store: Store, media_type: str, data: bytes) -> None:
-        layer, is_new = layer_of(store, media_type, data)
-        self.layers.append(layer)
-        if is_new:
-            self.new.add(layer.digest)
 
 
 def create_model(
-    store: Store, catalogue: StoreCatalogue, name: ModelName, request: CreateRequest, emit: Emit
+    store: Store,
+    catalogue: StoreCatalogue,
+    name: ModelName,
+    request: CreateRequest,
+    emit: Emit,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> None:
     """Make a model and give it its name; an older one of that name goes.
 
@@ -107,8 +64,10 @@ def create_model(
         name: Its name.
         request: What it is made of.
         emit: Told what happens, as in Ollama.
+        go_on: Asked now and then whether anybody still wants it.
 
     Raises:
+        InterruptedError: nobody does.
         BaseMissing: the model it is made from has to be pulled first.
         CreateFailed: the request cannot be met.
         StoreError: the store cannot be read or written.
@@ -116,10 +75,18 @@ def create_model(
     unused: frozenset[str] = frozenset()
     with store.adding():
         draft = _base(store, catalogue, request, emit)
-        _quantize(request, draft)
+        wanted = _wanted_type(request, draft)
+        if wanted is None and not request.source:
+            emit("verifying conversion")
         _add_adapters(store, request, draft, emit)
         _add_texts(store, request, draft)
         _describe(request, draft)
+    if wanted is not None:
+        # Takes minutes for a large model, in which others may remove theirs. If that is one this
+        # needs, the write below says so.
+        unused = _quantize(store, draft, wanted, go_on)
+        emit("verifying conversion")
+    with store.adding():
         config, _ = layer_of(store, kinds.CONFIG, encode_config(draft.config))
         for layer in draft.layers:
             kind = "creating new" if layer.digest in draft.new else "using existing"
@@ -128,9 +95,9 @@ def create_model(
         before = store.entry(name)
         if before is not None:
             try:
-                unused = store.read(before)[0].digests
-            except CorruptManifest:
-                unused = frozenset()
+                unused |= store.read(before)[0].digests
+            except CorruptManifest as error:
+                _log.warning("what %s was made of stays: %s", name.shortest, error)
         store.write(name, Manifest(config, tuple(draft.layers)))
     if unused:
         store.collect(unused)
@@ -145,7 +112,7 @@ def copy_given(store: Store, model: Model, name: ModelName) -> None:
         store.write(name, Manifest(config, tuple(draft.layers)))
 
 
-def _base(store: Store, catalogue: StoreCatalogue, request: CreateRequest, emit: Emit) -> _Draft:
+def _base(store: Store, catalogue: StoreCatalogue, request: CreateRequest, emit: Emit) -> Draft:
     if request.remote_host:
         raise CreateFailed(403, "ollama cloud is disabled: remote model is unavailable")
     if request.draft_files:
@@ -153,13 +120,11 @@ def _base(store: Store, catalogue: StoreCatalogue, request: CreateRequest, emit:
     if request.source:
         return _from_model(store, catalogue, request.source.strip())
     if request.files is not None:
-        draft = _from_files(store, request.files, emit)
-        emit("verifying conversion")
-        return draft
+        return _from_files(store, request.files, emit)
     raise CreateFailed(400, "neither 'from' or 'files' was specified")
 
 
-def _from_model(store: Store, catalogue: StoreCatalogue, text: str) -> _Draft:
+def _from_model(store: Store, catalogue: StoreCatalogue, text: str) -> Draft:
     try:
         name = local_name(text)
     except Refused as error:
@@ -169,7 +134,7 @@ def _from_model(store: Store, catalogue: StoreCatalogue, text: str) -> _Draft:
         manifest, _ = store.read(entry)
         config = decode_config(store.read_blob(manifest.config.digest))
         parent = entry.name.shortest
-        return _Draft([replace(layer, parent=parent) for layer in manifest.layers], config)
+        return Draft([replace(layer, parent=parent) for layer in manifest.layers], config)
     given = catalogue.given(name)
     if given is None:
         raise BaseMissing(name)
@@ -178,7 +143,7 @@ def _from_model(store: Store, catalogue: StoreCatalogue, text: str) -> _Draft:
     return draft
 
 
-def _imported(store: Store, model: Model) -> _Draft:
+def _imported(store: Store, model: Model) -> Draft:
     """Take over the weights of a model the server was given.
 
     What such a model has besides its file has no layer in Ollama's layout, so it goes into
@@ -201,18 +166,18 @@ def _imported(store: Store, model: Model) -> _Draft:
         head = model.head
     except (OSError, NotGguf) as error:
         raise CreateFailed(500, f"{model.name.shortest}: {error}") from error
-    draft = _Draft([_weights(store, kinds.MODEL, digest)], _config_of(head))
+    draft = Draft([_weights(store, kinds.MODEL, digest)], _config_of(head))
     if is_new:
         draft.new.add(digest)
     return draft
 
 
-def _from_files(store: Store, files: Mapping[str, str], emit: Emit) -> _Draft:
+def _from_files(store: Store, files: Mapping[str, str], emit: Emit) -> Draft:
     if any(name.endswith(".safetensors") for name in files):
         raise CreateFailed(400, "safetensors models are not supported by this server, use GGUF")
     if not any(name.endswith(".gguf") or _is_gguf(store, files[name]) for name in files):
         raise CreateFailed(400, "unknown type")
-    draft = _Draft()
+    draft = Draft()
     for digest in files.values():
         emit("parsing GGUF")
         layer, head = _gguf_layer(store, digest)
@@ -267,28 +232,48 @@ def _config_of(head: Gguf) -> dict[str, Any]:
     }
 
 
-def _quantize(request: CreateRequest, draft: _Draft) -> None:
+def _wanted_type(request: CreateRequest, draft: Draft) -> Mix | None:
+    """Tell what the weights are to become; None if they stay what they are."""
     if not request.quantize:
-        return
-    wanted = request.quantize.upper()
-    if wanted not in _QUANTIZE_TO:
+        return None
+    name = request.quantize.upper()
+    if name not in _QUANTIZE_TO:
         raise CreateFailed(
             500,
-            f"unsupported quantization type {wanted} - "
+            f"unsupported quantization type {name} - "
             "supported types are F32, F16, Q4_K_S, Q4_K_M, Q8_0",
         )
     present = str(draft.config.get("file_type"))
-    if present not in _QUANTIZE_FROM:
+    if present not in FLOATS:
         raise CreateFailed(500, "quantization is only supported for F16, BF16 and F32 models")
-    if present != _QUANTIZE_TO[wanted]:
-        raise CreateFailed(
-            500,
-            f"quantizing {present} to {wanted} is not supported by this server: quantize the "
-            "file with llama.cpp's llama-quantize and create the model from the result",
-        )
+    wanted = _QUANTIZE_TO[name]
+    if present == wanted:
+        return None
+    draft.config["file_type"] = wanted
+    return wanted
 
 
-def _add_adapters(store: Store, request: CreateRequest, draft: _Draft, emit: Emit) -> None:
+def _quantize(store: Store, draft: Draft, wanted: Mix, go_on: Callable[[], bool]) -> frozenset[str]:
+    """Put weights of another type in the place of those there are; give what only served that."""
+    copies = draft.new & {layer.digest for layer in draft.layers}
+    for at, layer in enumerate(draft.layers):
+        if layer.media_type != kinds.MODEL:
+            continue
+        pieces = quantized(store.blob_path(layer.digest), wanted, go_on)
+        with closing(pieces), store.upload() as upload:
+            try:
+                for piece in pieces:
+                    upload.write(piece)
+            except QuantizingFailed as error:
+                raise CreateFailed(500, str(error)) from error
+            digest = upload.finish()
+        draft.layers[at] = _weights(store, kinds.MODEL, digest)
+        if upload.is_new:
+            draft.new.add(digest)
+    return frozenset(copies - {layer.digest for layer in draft.layers})
+
+
+def _add_adapters(store: Store, request: CreateRequest, draft: Draft, emit: Emit) -> None:
     if not request.adapters:
         return
     if len(request.adapters) > 1:
@@ -304,7 +289,7 @@ def _add_adapters(store: Store, request: CreateRequest, draft: _Draft, emit: Emi
         draft.layers.append(layer)
 
 
-def _add_texts(store: Store, request: CreateRequest, draft: _Draft) -> None:
+def _add_texts(store: Store, request: CreateRequest, draft: Draft) -> None:
     if request.template:
         try:
             parse(request.template)
@@ -350,7 +335,7 @@ def _go_kind(value: Any) -> str:
     return "array" if isinstance(value, list) else "object"
 
 
-def _describe(request: CreateRequest, draft: _Draft) -> None:
+def _describe(request: CreateRequest, draft: Draft) -> None:
     for key in ("renderer", "parser", "requires"):
         if value := getattr(request, key):
             draft.config[key] = value

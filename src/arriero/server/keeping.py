@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
+import threading
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from ..names import ConflictingSource, InvalidName, ModelName, parse_name, split_source
 from .bodies import RequestRefused
-from .creation import BaseMissing, CreateFailed, copy_given, create_model
+from .creation import copy_given, create_model
+from .drafts import BaseMissing, CreateFailed
 from .exchange import Exchange, Refused
 from .inference import House
 from .progress import fail, succeed
@@ -113,13 +115,18 @@ async def _made(house: House, name: ModelName, request: CreateRequest, tell: Tel
     def emit(status: str) -> None:
         loop.call_soon_threadsafe(records.put_nowait, {"status": status})
 
-    job = house.builds.submit(
-        partial(create_model, house.store, house.catalogue, name, request, emit)
-    )
+    left = threading.Event()
+    make = partial(create_model, house.store, house.catalogue, name, request, emit)
+    job = house.builds.submit(partial(make, go_on=lambda: not left.is_set()))
     job.add_done_callback(lambda _: records.put_nowait(None))
-    while (record := await records.get()) is not None:
-        await tell(record)
-    job.result()
+    try:
+        while (record := await records.get()) is not None:
+            await tell(record)
+        job.result()
+    finally:
+        # Whoever wanted it may have gone; the thread is told, and nobody waits for it.
+        left.set()
+        job.cancel()
 
 
 async def copy(house: House, exchange: Exchange) -> None:

@@ -10,11 +10,13 @@ import hashlib
 import http.client
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from arriero.server import Server, serve
+from arriero.server.quantizer import quantized
+from arriero.server.quantizer.mixes import Mix
 from tests.wire.cases import Case, cases
 
 from ..store.weights import half_precision, shipped_path, thinking, variant
@@ -40,11 +42,21 @@ REWRITTEN = {
 }
 """What its quantiser made of them: it passes every file through it, which we do not."""
 
+QUANTIZED: Mapping[tuple[str, Mix], str] = {
+    ("f16", "Q4_K_M"): "728f740a352775cc9d6b083c2b4e8cbbbf59caefa297941f54de4db19ddb5be7",
+    ("f16", "Q8_0"): "614dff55d35b8190f64abf4c2d0f6dd60be587b2c5e067b7c2a5ec2e7035b559",
+    ("big", "Q4_K_M"): "33b351391340dce9901a00960d9343828897672804e4137b25abf5739b9ca468",
+}
+"""Digests of what its quantiser made of files, when it was asked to."""
+
+_VERSION_KEY = '"general.quantization_version":2,'
+
 _DIGEST = re.compile(r"sha256[:-]([0-9a-f]{64})")
 
 
 OFF_THE_RECORD: dict[str, Sequence[tuple[str, str, dict[str, Any]]]] = {
     "tags/full": [
+        ("DELETE", "/api/delete", {"model": "big-q4"}),
         ("DELETE", "/api/delete", {"model": "mini-odd"}),
         ("DELETE", "/api/delete", {"model": "mini-rend"}),
     ],
@@ -74,7 +86,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {
         "mini": shipped_path().read_bytes(),
         "f16": f16,
-        "big": f16,
+        "big": variant({"general.name": "big"}, path),
         "embed": variant({"llama.pooling_type": 1}, path),
         "think": thinking(),
         "plain": variant({"tokenizer.chat_template": None}),
@@ -91,6 +103,9 @@ class Stage:
         self._digests = {
             FILES[name]: hashlib.sha256(data).hexdigest() for name, data in self._files.items()
         }
+        for (name, mix), digest in QUANTIZED.items():
+            made = b"".join(_quantized(folder / "source.gguf", self._files[name], mix))
+            self._digests[digest] = hashlib.sha256(made).hexdigest()
 
     def play(self, skipped: Mapping[str, str]) -> dict[str, Told]:
         """Ask everything that is not skipped; give the answers by case."""
@@ -129,7 +144,7 @@ class Stage:
 
     def _recorded_words(self, text: str) -> str:
         """A text with the recorded folder in place of ours, and files by their names."""
-        text = text.replace(str(self._folder), "<MODELS>")
+        text = text.replace(str(self._folder), "<MODELS>").replace(_VERSION_KEY, "")
         # Backwards: of two names for one file the first counts.
         return _named(text, {new: old for old, new in reversed(self._digests.items())})
 
@@ -138,13 +153,19 @@ def recorded(case: Case) -> Told:
     """The recorded answer, files by their names."""
     text = case.answer.decode()
     if case.path == "/api/show":
-        # The recorded quantiser adds this key to every file.
-        text = text.replace('"general.quantization_version":2,', "")
+        # The recorded quantiser adds this key to every file, ours to those it quantises.
+        text = text.replace(_VERSION_KEY, "")
     return Told(case.status, _joined(case.response["headers"]), _named(text, {}))
+
+
+def _quantized(path: Path, data: bytes, mix: Mix) -> Iterator[bytes]:
+    path.write_bytes(data)
+    return quantized(path, mix, lambda: True)
 
 
 def _named(text: str, recorded_digests: Mapping[str, str]) -> str:
     names = {digest: name for made in (FILES, REWRITTEN) for name, digest in made.items()}
+    names |= {digest: f"{name} as {mix}" for (name, mix), digest in QUANTIZED.items()}
 
     def name_of(found: re.Match[str]) -> str:
         digest = recorded_digests.get(found[1], found[1])

@@ -13,7 +13,13 @@ from .files import Draft
 
 
 class Upload:
-    """A blob being received. Leaving the block without `finish` drops it."""
+    """A blob being received. Leaving the block without `finish` drops it.
+
+    Attributes:
+        is_new: Whether the finished blob was not there before.
+    """
+
+    is_new = False
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
         self._folder = folder
@@ -34,6 +40,7 @@ class Upload:
             # What has the name has the content; on Windows it may be in use, too.
             if not target.exists():
                 self._draft.commit(target)
+                self.is_new = True
         return digest
 
     def __enter__(self) -> Self:
