@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import json
 import threading
 import time
@@ -211,21 +212,85 @@ def test_a_warning_that_is_an_error_does_not_stop_the_next_refresh() -> None:
 
 
 def test_a_wait_for_a_token_keeps_the_calls_budget(colour: Colour) -> None:
-    """If the token comes from elsewhere; a callable that is asked first runs in the call."""
-    gate = threading.Event()
+    """Of one who asks first, too, if the callable says that it gives a `Token`; what it gives
+    late is there for the calls after."""
+    gate, asked = threading.Event(), []
 
     def slow() -> Token:
+        asked.append(threading.current_thread())
         gate.wait(10)
-        return Token("t")
+        return Token("t", 3600)
 
-    client = colour.client(auth=slow, timeouts=Timeouts(total_s=0.05))
-    client._setup.sources["http://server:80"].is_shared = True
+    client = colour.client(VERSION, auth=slow, timeouts=Timeouts(total_s=0.05))
     try:
         with pytest.raises(DeadlineExceeded) as caught:
             colour.do(client.version())
     finally:
         gate.set()
     assert (caught.value.budget, caught.value.phase) == ("total_s", "prepare")
+    (thread,) = asked
+    thread.join()
+    colour.do(client.version())
+    assert tokens_of(colour) == ["Bearer t"]
+    assert len(asked) == 1
+
+
+class Method:
+    """Providers as methods and objects."""
+
+    def give(self) -> Token:
+        return Token("t")
+
+    def __call__(self) -> Token:
+        return Token("t")
+
+
+async def coroutine() -> Token:
+    """Give a token."""
+    return Token("t")
+
+
+@pytest.mark.parametrize(
+    ("ask", "is_shared"),
+    [
+        (Method().give, True),
+        (Method(), True),
+        (coroutine, None),
+        (functools.partial(Method.give, Method()), True),
+        (lambda: Token("t"), None),
+        (str, None),
+        (object(), None),
+    ],
+)
+def test_what_a_callable_gives_is_known_by_its_annotation(ask: Any, is_shared: bool | None) -> None:
+    """Whoever says nothing is asked first; what is async is never in anybody's way."""
+    assert Source(Provider("p", ask)).is_shared is is_shared
+
+
+def test_a_text_is_asked_for_where_the_call_is_made() -> None:
+    """It may depend on who is asking, down to what only that thread knows."""
+    local = threading.local()
+    local.user = "me"
+    with Client("https://server", auth=lambda: local.user) as client:
+        source = client._setup.sources["https://server:443"]
+        assert source.token(None, time.monotonic() + 5) == "me"
+        assert source.token(None, time.monotonic() + 5) == "me"
+
+
+def test_a_provider_that_hangs_does_not_hold_up_the_end_of_the_loop() -> None:
+    """Its thread is nobody's: asyncio would wait for one of its own before it ends."""
+    gate = threading.Event()
+
+    async def ask() -> None:
+        async with AsyncClient(
+            "https://server", auth=lambda: gate.wait(30) and "t", timeouts=Timeouts(total_s=0.05)
+        ) as client:
+            with pytest.raises(DeadlineExceeded):
+                await client.version()
+
+    asyncio.run(ask())
+    assert not gate.is_set()
+    gate.set()
 
 
 # One origin, one credential

@@ -6,6 +6,7 @@ fetches. `token_tasks` has the same for tasks. A `Source` serves threads and eve
 
 from __future__ import annotations
 
+import functools
 import inspect
 import threading
 from collections.abc import Callable
@@ -73,8 +74,10 @@ class Source:
 
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
-        self.is_shared = provider.is_shared
         self.is_async = _is_async(provider.ask)
+        self.is_shared = provider.is_shared
+        if not self.is_async and _says_token(provider.ask):
+            self.is_shared = True
         self._state = TokenState()
         self._flight: Flight | None = None
         self._began_s = 0.0
@@ -93,8 +96,8 @@ class Source:
 
         Args:
             refused: See `Authorize`.
-            until: When to give up waiting. A callable that is asked in this thread cannot be
-                interrupted.
+            until: When to give up waiting. A callable that may give a text is asked in this
+                thread, as it may depend on who is asking, and cannot be interrupted.
 
         Raises:
             CredentialError: there is none to be had.
@@ -241,6 +244,15 @@ def _is_async(ask: Callable[[], object]) -> bool:
     return inspect.iscoroutinefunction(ask) or inspect.iscoroutinefunction(
         getattr(ask, "__call__", None)  # noqa: B004  # the method itself is wanted
     )
+
+
+def _says_token(ask: Callable[[], object]) -> bool:
+    """Tell whether a callable is annotated to give a `Token`."""
+    function = ask.func if isinstance(ask, functools.partial) else ask
+    if not inspect.isroutine(function):
+        function = type(function).__call__
+    said: object = getattr(function, "__annotations__", {}).get("return")
+    return said is Token or (isinstance(said, str) and said.rpartition(".")[2] == "Token")
 
 
 def failure_of(cause: Exception) -> Failure:

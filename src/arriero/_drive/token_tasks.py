@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
-from collections.abc import Awaitable
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import cast
 
 from arriero._core.policy.credentials import Refresh, Use
@@ -50,7 +53,7 @@ async def _token(source: Source, refused: str | None) -> str:
 
 async def _asked(source: Source) -> object:
     is_here = source.is_async or source.provider.is_quick
-    given = source.asked() if is_here else await asyncio.to_thread(source.asked)
+    given = source.asked() if is_here else await _in_thread(source.asked)
     if not inspect.isawaitable(given):
         return given
     source.is_async = True  # a lambda around a coroutine function does not look it
@@ -58,6 +61,28 @@ async def _asked(source: Source) -> object:
         return await cast("Awaitable[object]", given)
     except Exception as cause:
         return failure_of(cause)
+
+
+async def _in_thread(ask: Callable[[], object]) -> object:
+    """Ask in a thread of its own, with the caller's context variables.
+
+    Before a loop ends, asyncio waits for its own threads: for ever, if one hangs.
+    """
+    asked: Future[object] = Future()
+    asked.set_running_or_notify_cancel()  # who waits for it cannot cancel it
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            asked.set_result(context.run(ask))
+        except BaseException as error:  # even one that would only end the thread
+            asked.set_exception(error)
+
+    try:
+        threading.Thread(target=run, name="arriero-token", daemon=True).start()
+    except RuntimeError:  # there are no more, or the interpreter is ending
+        return ask()
+    return await asyncio.wrap_future(asked)
 
 
 async def _fetch(source: Source, flight: Flight) -> None:
