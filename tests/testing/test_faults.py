@@ -287,7 +287,15 @@ def test_a_proxy_breaks_when_the_server_behind_it_does(server: ScriptedServer) -
             wire.close()
 
 
-def test_a_proxy_needs_a_url() -> None:
-    """Of HTTP."""
-    with pytest.raises(RequestError, match="upstream must be a URL such as"):
-        FaultProxy("localhost:11434")
+def test_a_proxy_finds_its_server_as_clients_do(server: ScriptedServer) -> None:
+    """`OLLAMA_HOST` has no scheme, as a rule."""
+    with FaultProxy(f"127.0.0.1:{server.port}") as proxy:
+        wire = Wire(proxy.url)
+        assert wire.ask().status == 200
+        wire.close()
+
+
+def test_a_proxy_speaks_http_only() -> None:
+    """As clients do."""
+    with pytest.raises(RequestError, match="the scheme must be http or https"):
+        FaultProxy("ftp://localhost")

@@ -65,7 +65,7 @@ class Cassette(ControlledServer):
 
     Args:
         path: The file.
-        upstream: URL of the server to record; not needed to replay.
+        upstream: Server to record, as a client's `host`; not needed to replay.
         mode: ``record`` asks the real server and writes the file when the block ends without
             an error; ``replay`` never asks it; ``auto`` replays if there is a file and records
             if not.

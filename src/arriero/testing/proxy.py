@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import h11
 
-from arriero.errors import RequestError
+from arriero._core.host import parse_host
 
 from .controlled import ControlledServer
 
@@ -33,13 +33,13 @@ class FaultProxy(ControlledServer):
     """A real server, with faults between it and its clients.
 
     Args:
-        upstream: Its URL, such as ``http://127.0.0.1:11434``.
+        upstream: Its URL or address, read as a client reads its `host`.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
 
     Raises:
         MissingExtra: the extra ``testing`` is not installed.
-        RequestError: `upstream` is no HTTP URL.
+        RequestError: `upstream` is no address of an HTTP server.
     """
 
     def __init__(self, upstream: str, *, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -54,20 +54,15 @@ class Upstream:
     """An ASGI application that lets another server answer.
 
     Args:
-        url: The other server.
+        host: The other server, as a client's `host`.
 
     Raises:
-        RequestError: it is no HTTP URL.
+        RequestError: it is no address of an HTTP server.
     """
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RequestError(
-                f"upstream must be a URL such as http://127.0.0.1:11434, not {url!r}"
-            )
-        self._parts: SplitResult = parts
-        self._host: str = parts.hostname
+    def __init__(self, host: str) -> None:
+        self._parts: SplitResult = urlsplit(parse_host(host).url)
+        self._host: str = self._parts.hostname or ""
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Pass one request on, and its answer back as it comes."""
@@ -76,7 +71,7 @@ class Upstream:
         try:
             reader, writer = await asyncio.open_connection(
                 self._host,
-                self._parts.port or (443 if is_tls else 80),
+                self._parts.port,
                 ssl=ssl.create_default_context() if is_tls else None,
             )
         except OSError as error:
@@ -130,12 +125,12 @@ class Upstream:
         self, scope: MutableMapping[str, Any], body: bytes
     ) -> tuple[h11.Request, h11.Data, h11.EndOfMessage]:
         headers = [pair for pair in scope["headers"] if pair[0].lower() not in _HOP]
-        headers.append((b"host", self._parts.netloc.rpartition("@")[2].encode()))
+        headers.append((b"host", self._parts.netloc.encode()))
         headers.append((b"connection", b"close"))
         if body or scope["method"] in ("POST", "PUT"):
             headers.append((b"content-length", str(len(body)).encode()))
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
-        target = self._parts.path.rstrip("/").encode() + scope["raw_path"] + query
+        target = self._parts.path.encode() + scope["raw_path"] + query
         request = h11.Request(method=scope["method"], target=target, headers=headers)
         return request, h11.Data(data=body), h11.EndOfMessage()
 
