@@ -34,6 +34,13 @@ def test_every_command_and_option_has_help(name: str) -> None:
     assert [option.name for option in command.params if not option.help] == []
 
 
+@pytest.mark.parametrize("words", [[], ["models"], ["audit"]], ids=" ".join)
+def test_a_list_of_commands_says_what_each_does(words: list[str]) -> None:
+    """In a window of 80 columns, without dots where the sentence was too long."""
+    result = CliRunner().invoke(app, [*words, "--help"], terminal_width=80)
+    assert "..." not in result.stdout.partition("Commands:")[2]
+
+
 def test_version_is_the_package_version() -> None:
     """`arriero --version` prints name and version."""
     result = CliRunner().invoke(app, ["--version"])

@@ -13,6 +13,8 @@ from arriero import Client
 from arriero.server import serve
 from arriero.testing import ScriptedServer
 
+from .terminal import Terminal
+
 Run = Callable[..., tuple[int, str, str]]
 
 TOML = """
@@ -226,6 +228,38 @@ def test_ensure_is_in_the_journal(folder: Path, host: str, run: Run) -> None:
         ("done", made["digest"], "ensure"),
     ]
     assert {row["model"] for row in rows} == {"mini:latest"}
+
+
+def test_only_is_never_passed_over(folder: Path, host: str, run: Run) -> None:
+    """A host that is not among those of the file, or not --host where it names none."""
+    code, out, err = run("models", "apply", "--yes", "--only", "gpu9", host=host)
+    assert (code, out) == (2, "")
+    assert err == "arriero: --only: http://gpu9:11434 is no host of the file\n"
+    assert digest_of(host, "support:latest") is None
+    assert run("models", "plan", "--only", host, host=host)[0] == 0
+
+
+def test_history_says_why_something_failed(folder: Path, host: str, run: Run) -> None:
+    """Below the table, and not with --quiet; a narrow window still has action and state."""
+    run("models", "delete", "nothing", host=host)
+    code, out, _ = run("models", "history")
+    assert (code, out.splitlines()[-1][:18]) == (0, "1: ModelNotFound: ")
+    assert len(run("models", "history", "--quiet")[1].splitlines()) == 2
+    with Terminal(["models", "history"], {}) as terminal:
+        assert terminal.ended() == 0
+        head, row, *_ = terminal.text.splitlines()
+    assert head.split()[:5] == ["ID", "WHEN", "MODEL", "ACTION", "STATE"]
+    assert "failed" in row
+
+
+def test_nothing_to_apply_says_so_once(folder: Path, host: str, run: Run) -> None:
+    """And a file that is not there is said to be missing, with what it is for."""
+    (folder / "models.toml").write_text("[models.mini]\n")
+    code, out, err = run("models", "apply", "--yes", host=host)
+    assert (code, out.splitlines()[-1]) == (0, "Nothing to do: 1 model is as it is locked.")
+    assert err.splitlines() == ["Locked 1 models in models.lock."]
+    code, _, err = run("models", "plan", "--file", "other.toml", host=host)
+    assert (code, err.startswith("arriero: there is no other.toml: ")) == (2, True)
 
 
 @pytest.mark.parametrize(

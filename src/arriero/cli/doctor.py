@@ -25,7 +25,7 @@ def doctor(
         bool, typer.Option("--strict", help="Let warnings fail the command as errors do.")
     ] = False,
 ) -> None:
-    """Look at everything between this machine and its server, and say what to mend.
+    """Look at the way to the server, and say what to mend.
 
     Nothing is changed and no model is loaded. Exit code 1 if there is an error: a call would
     fail, or a secret could be read by others. With --quiet: only warnings and errors.

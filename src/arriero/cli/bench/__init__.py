@@ -58,7 +58,7 @@ def bench(
     option: Options = None,
     keep_alive: KeepAlive = None,
 ) -> None:
-    """Measure time to the first token, tokens per second and throughput of a server.
+    """Measure a server: first token, tokens per second, throughput.
 
     Each request begins with a number of its own, so that no server answers from its memory of
     the last prompt. Temperature is 0 unless --option says otherwise. Tokens are those the

@@ -54,7 +54,10 @@ def history(
         return
     now = datetime.now(UTC)
     rows = [_row(one, now) for one in entries]
-    out.table(["ID", "WHEN", "TOOK", "HOST", "MODEL", "ACTION", "DIGEST", "STATE", "WHO"], rows)
+    # What a narrow window has no room for goes from the right.
+    out.table(["ID", "WHEN", "MODEL", "ACTION", "STATE", "DIGEST", "TOOK", "HOST", "WHO"], rows)
+    if not out.quiet:
+        out.lines(f"{one.id}: {one.error}" for one in entries if one.error)
 
 
 def _row(change: Change, now: datetime) -> list[str]:
@@ -62,12 +65,12 @@ def _row(change: Change, now: datetime) -> list[str]:
     return [
         str(change.id),
         when(datetime.fromtimestamp(change.began_s, UTC), now),
-        "-" if took is None else duration_of(took),
-        change.host,
         change.model,
         change.action if change.reason in ("apply", "") else f"{change.action} ({change.reason})",
-        f"{_short(change.before)} -> {_short(change.after)}",
         change.state,
+        f"{_short(change.before)} -> {_short(change.after)}",
+        "-" if took is None else duration_of(took),
+        change.host,
         change.who,
     ]
 
@@ -128,7 +131,7 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
     journal: JournalFile = None,
 ) -> None:
-    """Delete models that were replaced; what goes cannot be rolled back to."""
+    """Delete models that were replaced. What goes cannot be rolled back to."""
     with provisioner_of(session, journal_of(journal), on or ()) as provisioner:
         gone = provisioner.prune(keep=keep, older_than=timedelta(days=older_than), dry_run=dry_run)
     out = session.out

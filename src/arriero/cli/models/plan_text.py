@@ -53,6 +53,8 @@ def summary(plan: Plan) -> str:
     """Give the last line: how much of what."""
     signs = [sign_of(step) for step in plan.steps]
     if plan.is_empty:
+        if len(signs) == 1:
+            return "Nothing to do: 1 model is as it is locked."
         return f"Nothing to do: {len(signs)} models are as they are locked."
     counts = (
         f"{signs.count('+')} to add, {signs.count('~')} to change, {signs.count(' ')} unchanged"

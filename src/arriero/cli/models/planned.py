@@ -51,7 +51,7 @@ def lock(
     ] = None,
     frozen: Frozen = False,
 ) -> None:
-    """Pin every wanted model to the version there is now, in models.lock.
+    """Pin every wanted model to a version, in models.lock.
 
     What is pinned already stays. Else it is what the first host has; if that has none, or with
     --upgrade, what the registry has, which is asked from here. Nothing is pulled.
@@ -108,7 +108,7 @@ def plan(
     ] = False,
     ignore_preflight: Force = False,
 ) -> None:
-    """Show what has to be done so that every host has what is locked. Changes nothing there."""
+    """Show what 'apply' would do, and why. Changes nothing on a host."""
     wanted = wanted_of(file)
     with provisioner_of(session, journal_of(journal), wanted.hosts, only or ()) as provisioner:
         lock = locked_for(session, provisioner, wanted, lock_path(file, lock_file), frozen=frozen)
@@ -148,8 +148,9 @@ def apply(
     ] = 0.0,
     ignore_preflight: Force = False,
 ) -> None:
-    """Give every host what is locked. On each the old model serves until the new one is proven.
+    """Give every host what is locked.
 
+    On each the old model serves until the new one is proven.
     What was broken off before is finished or undone first. Stops at the first host that fails,
     unless --max-failed says otherwise; there the old models go on serving. Ctrl-C undoes the
     step that is being taken, and ends with 130; a second one leaves that to the next apply.
@@ -207,5 +208,7 @@ def _tell(session: Session, report: Report) -> None:
         f"{change.host}  {change.model}  {change.action}: {change.state}"
         for change in report.changes
     )
+    if not report.changes and not failures:
+        return
     done = sum(change.state == "done" for change in report.changes)
     session.out.remark(f"Applied: {done} changed, {len(failures)} hosts failed.")

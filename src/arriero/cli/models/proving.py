@@ -50,8 +50,9 @@ def ensure(
     journal: JournalFile = None,
     no_journal: NoJournal = False,
 ) -> None:
-    """Pull models unless they are there, check them, and ask each a question if one is given.
+    """Pull models unless they are there, and check them.
 
+    Each is asked a question if one is given.
     A pull that breaks or stalls goes on where it stopped. Ends well only if every model is there.
     """
     from arriero import SmokeTest

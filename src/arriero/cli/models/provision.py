@@ -54,6 +54,11 @@ def wanted_of(path: Path) -> Wanted:
     """Read what is wanted."""
     from arriero.lifecycle import read_wanted
 
+    if not path.exists():
+        raise RequestError(
+            f"there is no {path}: it says which models are wanted, see docs/models.md;"
+            " --file names another"
+        )
     return read_wanted(path)
 
 
@@ -76,7 +81,7 @@ def provisioner_of(
 
     urls = {parse_host(host).url: host for host in hosts}
     chosen = {parse_host(host).url for host in only}
-    if unknown := chosen - set(urls) if urls else ():
+    if unknown := chosen - (set(urls) or {session.client.host}):
         raise RequestError(f"--only: {', '.join(sorted(unknown))} is no host of the file")
     with ExitStack() as stack:
         clients = [

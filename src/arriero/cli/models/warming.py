@@ -51,9 +51,10 @@ def warm(
         ),
     ] = None,
 ) -> None:
-    """Load every model with preload, wait until all are ready, and look whether they stay.
+    """Load every model with preload, and wait until all are ready.
 
-    Ends with 1 if one fell out again, has too little context, or runs partly on the CPU.
+    Then it looks whether they stay. Ends with 1 if one fell out again, has too little context, or
+    runs partly on the CPU.
 
     With --watch, models that are to stay are loaded again when they fall out, and pinned again
     when a request unpins them; a line tells of each, and of what is wrong. A model that thrashes
