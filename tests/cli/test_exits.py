@@ -79,6 +79,7 @@ def test_an_error_is_json_for_programs(
         "type": "ModelNotFound",
         "exit_code": 4,
         "retryable": False,
+        "advice": "'arriero models list' shows what there is, 'models pull' fetches more",
     }
 
 
@@ -92,6 +93,13 @@ def test_an_error_is_broken_between_words(run: Callable[..., tuple[int, str, str
             assert terminal.ended() == ExitCode.UNREACHABLE
             assert terminal.text.split() == told.split()
             assert max(map(len, terminal.text.splitlines())) <= columns
+
+
+def test_wrong_usage_is_broken_between_words() -> None:
+    """As are our own errors."""
+    with Terminal(["models", "list", "--timeout", "0"], {}, columns=50) as terminal:
+        assert terminal.ended() == ExitCode.USAGE
+        assert "0.001" in terminal.text.split()
 
 
 @pytest.mark.parametrize(

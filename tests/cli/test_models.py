@@ -99,6 +99,36 @@ def test_a_model_is_made_shown_copied_and_deleted(server: str, run: Run, tmp_pat
     assert run("models", "show", "lama", host=server)[0] == 4
 
 
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (["show", "mini-embd"], "did you mean mini-embed?"),
+        (["delete", "minni"], "did you mean mini?"),
+        (["copy", "zebra", "x"], "'arriero models list' shows what there is"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_model_that_is_not_there_is_advised_upon(
+    server: str, run: Run, words: list[str], advice: str
+) -> None:
+    """By a name that is nearly the same, or where to look."""
+    code, _, err = run("models", *words, host=server)
+    assert (code, advice in err, err.count("\n")) == (4, True, 1)
+    assert advice in json.loads(run("models", *words, "--json", host=server)[2])["advice"]
+
+
+def test_a_pull_says_what_its_registry_meant(peer: Peer, run: Run) -> None:
+    """A model that no registry has, and a disk that is full, have numbers of their own."""
+    manifest = {"status": "pulling manifest"}
+    peer.lines = [manifest, {"error": "pull model manifest: file does not exist"}]
+    code, _, err = run("models", "pull", "zebra", host=peer.url)
+    assert (code, "the registry has no such model" in err) == (4, True)
+    layer = {"status": "pulling ab", "digest": "sha256:ab", "total": 900, "completed": 100}
+    peer.lines = [layer, {"error": "write /x: no space left on device"}]
+    code, _, err = run("models", "pull", "m", host=peer.url)
+    assert (code, "800" in err) == (8, True), err
+
+
 def test_create_needs_one_source(run: Run) -> None:
     """Neither or both of --from and --file is wrong usage, and nothing is sent."""
     for words in ([], ["--from", "a", "--file", "b"]):
@@ -143,7 +173,7 @@ def test_a_push_that_fails_is_told(peer: Peer, run: Run) -> None:
     peer.lines = [{"status": "retrieving manifest"}, {"error": "you are not authorized"}]
     code, _, err = run("models", "push", "me/a", host=peer.url)
     assert code == 8
-    assert err.splitlines()[-1] == "arriero: you are not authorized (status code: -1)"
+    assert err.splitlines()[-1] == "arriero: you are not authorized"
 
 
 def test_a_group_takes_commands_from_elsewhere() -> None:

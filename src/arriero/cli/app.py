@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +19,7 @@ from arriero.cli.doctor import doctor
 from arriero.cli.embed import embed
 from arriero.cli.exits import endings_told
 from arriero.cli.models import models
+from arriero.cli.printable import wrapped
 from arriero.cli.run import run
 from arriero.cli.running import ps, stop, version
 from arriero.cli.serve import serve
@@ -29,7 +32,22 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         with endings_told():
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except _UsageError as error:
+                _fit(error)
+                raise
+
+
+_UsageError: Any = typer.BadParameter.__bases__[0]
+"""Typer brings a copy of Click in new versions, and needs Click itself in old ones."""
+
+
+def _fit(error: Any) -> None:
+    """Have an error of usage broken between words on a terminal."""
+    if sys.stderr.isatty():
+        line = wrapped(f"Error: {error.format_message()}", shutil.get_terminal_size().columns)
+        error.format_message = lambda: line.removeprefix("Error: ")
 
 
 app = typer.Typer(

@@ -104,14 +104,23 @@ def exit_code_of(error: ArrieroError) -> ExitCode:
 
 
 def tell(error: ArrieroError, *, as_json: bool = False) -> None:
-    """Write an error to stderr: for people, or as a line of JSON."""
+    """Write an error to stderr, and what its notes advise: for people, or as a line of JSON."""
+    # An error within a stream has no status; the number stands for that, and says nothing.
+    text = str(error).removesuffix(" (status code: -1)")
+    advice = "; ".join(getattr(error, "__notes__", ()))
     if as_json:
-        text = one_line(str(error))
         kind, code = type(error).__name__, int(exit_code_of(error))
-        record = {"error": text, "type": kind, "exit_code": code, "retryable": error.retryable}
+        record = {
+            "error": one_line(text),
+            "type": kind,
+            "exit_code": code,
+            "retryable": error.retryable,
+        }
+        if advice:
+            record["advice"] = one_line(advice)
         print(json.dumps(record), file=sys.stderr)
     else:
-        complain(str(error))
+        complain(f"{text}; {advice}" if advice else text)
 
 
 @contextmanager

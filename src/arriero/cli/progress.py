@@ -6,12 +6,13 @@ Progress goes to stderr, except as JSON, where the records are the result.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 from arriero.cli.amounts import bytes_of, duration_of
 from arriero.cli.printable import printable
+from arriero.errors import StreamFailed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,6 +50,26 @@ def follow(out: Output, steps: Iterable[ProgressResponse]) -> None:
     with progress_of(out) as progress:
         for step in steps:
             progress.take(step)
+
+
+def follow_pull(out: Output, model: str, steps: Iterable[ProgressResponse]) -> None:
+    """Show the steps of a pull; an error says what a registry or a disk means by it."""
+    from arriero._core.pulling import Advance, reason_of
+
+    advance = Advance(0.0)
+
+    def seen() -> Iterator[ProgressResponse]:
+        for step in steps:
+            advance.take(step, 0.0)
+            yield step
+
+    try:
+        follow(out, seen())
+    except StreamFailed as error:
+        reason = reason_of(error, model, advance)
+        if reason is error:
+            raise
+        raise reason from error
 
 
 class Silence:

@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, Self
 import typer
 
 from arriero.cli.exits import endings_told, termination_unwinds
+from arriero.cli.names import advise
 from arriero.cli.output import Output
+from arriero.errors import ModelNotFound
 
 if TYPE_CHECKING:
     from arriero import Client
@@ -93,7 +95,11 @@ def _run(function: Callable[..., None], values: dict[str, Any]) -> None:
         termination_unwinds(),
         Session(host, timeout_s, out) as session,
     ):
-        function(session, **values)
+        try:
+            function(session, **values)
+        except ModelNotFound as error:
+            advise(error, session.client.host)
+            raise
 
 
 _COMMON: dict[str, tuple[Any, Any]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 
@@ -16,7 +17,10 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as cause:
-        raise RequestError(f"cannot listen on {host}:{port}: {cause}") from cause
+        reason = str(cause)
+        if isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE:
+            reason = "another server listens there; end it, or take another port"
+        raise RequestError(f"cannot listen on {host}:{port}: {reason}") from cause
     # Connections inherit it. asyncio sets it only where the socket names its protocol, which
     # this one does not; without it the second record of a stream waits 40 ms for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

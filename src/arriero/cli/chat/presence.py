@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from arriero.cli.models.recording import recorded
 from arriero.cli.printable import printable
-from arriero.cli.progress import follow
+from arriero.cli.progress import follow_pull
 from arriero.errors import ModelNotFound
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def make_present(session: Session, model: str, *, pulls: bool) -> None:
             recorded(session, "pull", model, reason="chat"),
             session.client.pull(model, stream=True) as steps,
         ):
-            follow(session.out, steps)
+            follow_pull(session.out, model, steps)
 
 
 def _wants(model: str) -> bool:

@@ -13,7 +13,7 @@ from arriero.cli.models.provision import JournalFile
 from arriero.cli.models.recording import Keep, NoJournal, recorded
 from arriero.cli.names import ModelName, ModelNames, complete_model
 from arriero.cli.pairs import options_of
-from arriero.cli.progress import follow
+from arriero.cli.progress import follow, follow_pull
 from arriero.cli.session import Session, command
 from arriero.errors import RequestError
 
@@ -41,7 +41,7 @@ def pull(
             recorded(session, "pull", name, journal, no_journal=no_journal, keep=keep),
             session.client.pull(name, insecure=insecure or None, stream=True) as steps,
         ):
-            follow(session.out, steps)
+            follow_pull(session.out, name, steps)
 
 
 @command(models)
@@ -102,7 +102,7 @@ def create(
     journal: JournalFile = None,
     no_journal: NoJournal = False,
 ) -> None:
-    """Have the server build a model from another one or from GGUF files.
+    """Have the server build a model, from another one or GGUF files.
 
     A model of the same name is replaced once the new one is whole.
     """
