@@ -64,6 +64,7 @@ class Front:
         shutil.copy(self.before.folder / "server.pem", self._server)
         self._tokens.write_text("")
         self._admin = str(folder / "admin")
+        haproxy = program("haproxy")  # before anything is opened: it may skip the test
         listener = socket.create_server(("127.0.0.1", 0))
         listener.set_inheritable(True)  # so that nobody can take the port in between
         self.url = f"https://127.0.0.1:{listener.getsockname()[1]}"
@@ -81,7 +82,7 @@ class Front:
             )
         )
         self._process = subprocess.Popen(
-            [program("haproxy"), "-q", "-db", "-f", settings],
+            [haproxy, "-q", "-db", "-f", settings],
             pass_fds=[listener.fileno()],
             stderr=subprocess.PIPE,
         )
@@ -188,12 +189,13 @@ class Issuer:
             thread.start()
 
     def close(self) -> None:
-        """Stop."""
+        """Stop; if it was never started, as there is no haproxy, nothing runs that could end."""
         self._ended.set()
-        self._server.shutdown()
+        if self._front is not None:
+            self._server.shutdown()
+            for thread in self._threads:
+                thread.join()
         self._server.server_close()
-        for thread in self._threads:
-            thread.join()
 
     def _answer(self, who: str | None) -> tuple[int, dict[str, Any]]:
         assert self._front is not None
