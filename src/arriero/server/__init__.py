@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .app import Application, RequestLine
-    from .running import Models, Server, create_app, run, serve
+    from .foreground import run
+    from .running import Models, Server, create_app, serve
 
 __all__ = ("Application", "Models", "RequestLine", "Server", "create_app", "run", "serve")
 
-_HOMES = {"Application": "app", "RequestLine": "app"}
+_HOMES = {"Application": "app", "RequestLine": "app", "run": "foreground"}
 
 
 def __getattr__(name: str) -> object:
