@@ -226,11 +226,13 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def kill_models() -> None:
-    """Kill every process of a model that this program has."""
-    for child in psutil.Process().children():
-        if "arriero.server.engines.child" in str(child.cmdline()):
-            child.kill()
+def kill_models() -> list[psutil.Process]:
+    """Kill every process of a model that this program has, and give them."""
+    children = psutil.Process().children()
+    models = [one for one in children if "arriero.server.engines.child" in str(one.cmdline())]
+    for one in models:
+        one.kill()
+    return models
 
 
 def test_numbers_of_any_size_reach_the_model(server: Server) -> None:
@@ -285,7 +287,6 @@ def test_a_model_that_died_idle_is_loaded_again(server: Server) -> None:
     """The caller does not notice."""
     body = {"model": "mini-embed", "input": "Hello"}
     first = ask_server(server, "POST", "/api/embed", body).json["embeddings"]
-    kill_models()
-    for child in psutil.Process().children():
-        child.wait(30)
+    for model in kill_models():
+        model.wait(30)
     assert ask_server(server, "POST", "/api/embed", body).json["embeddings"] == first
