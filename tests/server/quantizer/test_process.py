@@ -143,11 +143,11 @@ def test_nobody_who_wants_it_ends_the_process(tmp_path: Path) -> None:
 
     with pytest.raises(InterruptedError):
         list(quantized(source, "F32", lambda: False))
-    assert set(psutil.Process().children()) == before
+    assert set(psutil.Process().children()) <= before
     pieces = quantized(source, "F32", lambda: True)
     next(pieces)
     pieces.close()
-    assert set(psutil.Process().children()) == before
+    assert set(psutil.Process().children()) <= before
 
 
 def test_an_engine_that_cannot_is_told(tmp_path: Path) -> None:

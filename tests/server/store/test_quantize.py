@@ -25,6 +25,9 @@ CHAT = {
     "options": {"temperature": 0, "num_predict": 12},
 }
 
+ENDLESS = "import sys, time\nwhile sys.stdout.buffer.write(bytes(1 << 20)): time.sleep(0.01)"
+"""A conversion that does not end."""
+
 
 @pytest.fixture(scope="module")
 def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -128,13 +131,17 @@ def test_a_file_that_breaks_leaves_nothing(server: Server, store: Path, tmp_path
     assert not list((store / "manifests").rglob("*"))
 
 
+def converting() -> list[psutil.Process]:
+    """The processes that convert something for this one."""
+    return [one for one in psutil.Process().children() if ENDLESS in one.cmdline()]
+
+
 @pytest.fixture
 def begun(
     server: Server, half: Path, monkeypatch: pytest.MonkeyPatch
 ) -> http.client.HTTPConnection:
     """A client that waits for a conversion which does not end."""
-    endless = "import sys, time\nwhile sys.stdout.buffer.write(bytes(1 << 20)): time.sleep(0.01)"
-    monkeypatch.setattr(process, "_BOOT", endless)
+    monkeypatch.setattr(process, "_BOOT", ENDLESS)
     files = {"half.gguf": upload(server, half.read_bytes())}
     connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
     wanted = {"model": "small", "files": files, "quantize": "q8_0"}
@@ -149,17 +156,20 @@ def test_a_client_that_leaves_ends_the_work(
     waits_for: Callable[[Callable[[], object]], None],
 ) -> None:
     """Nobody converts for minutes what nobody waits for."""
-    waits_for(lambda: len(list((store / "blobs").iterdir())) == 2)
+    waits_for(lambda: converting() and len(list((store / "blobs").iterdir())) == 2)
     begun.close()
 
-    waits_for(lambda: not psutil.Process().children())
+    waits_for(lambda: not converting())
     waits_for(lambda: len(list((store / "blobs").iterdir())) == 1)
 
 
 def test_a_server_that_closes_waits_for_no_conversion(
-    begun: http.client.HTTPConnection, server: Server
+    begun: http.client.HTTPConnection,
+    server: Server,
+    waits_for: Callable[[Callable[[], object]], None],
 ) -> None:
     """It ends it."""
+    waits_for(converting)
     server.close()
     begun.close()
-    assert not psutil.Process().children()
+    assert not converting()
