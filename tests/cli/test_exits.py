@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +83,29 @@ def test_an_error_is_json_for_programs(
         "retryable": False,
         "advice": "'arriero models list' shows what there is, 'models pull' fetches more",
     }
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [["models", "list"], ["run", "mini", "hi"]], ids=" ".join)
+def test_output_that_cannot_be_written_is_said(server: str, words: list[str]) -> None:
+    """A disk that is full is no traceback, and no success."""
+    command = [sys.executable, "-m", "arriero", *words, "--host", server]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        ExitCode.FAILED,
+        "arriero: the output cannot be written: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_descriptor_is_no_traceback(server: str, closed: str) -> None:
+    """Whoever closes it wants nothing of it."""
+    command = f"{shlex.quote(sys.executable)} -m arriero models list --json --host {server}"
+    done = subprocess.run(
+        ["sh", "-c", f"{command} {closed}"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (ExitCode.OK, "")
 
 
 def test_an_error_is_broken_between_words(run: Callable[..., tuple[int, str, str]]) -> None:

@@ -5,6 +5,7 @@ One module for each command; `arriero.cli.app` puts them together.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.util import find_spec
 from io import TextIOWrapper
@@ -23,6 +24,9 @@ def main() -> None:
             file=sys.stderr,
         )
         raise SystemExit(1)
+    # A descriptor that the caller has closed is no stream at all for Python.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  # to the end
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # letters the locale lacks are no reason to break
             stream.reconfigure(errors="backslashreplace")

@@ -134,6 +134,10 @@ def endings_told(*, as_json: bool = False) -> Generator[None]:
     except BrokenPipeError as error:  # of stdout: those of sockets are errors of ours
         _forget_stdout()
         raise typer.Exit(ExitCode.BROKEN_PIPE) from error
+    except OSError as error:  # of stdout likewise, such as a disk that is full
+        _forget_stdout()
+        complain(f"the output cannot be written: {error.strerror or error}")
+        raise typer.Exit(ExitCode.FAILED) from error
     except KeyboardInterrupt as interrupt:
         if sys.stderr.isatty():  # the shell's prompt goes below what the terminal made of Ctrl-C
             print(file=sys.stderr)

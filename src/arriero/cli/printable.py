@@ -42,7 +42,7 @@ def wrapped(line: str, columns: int) -> str:
     from rich.cells import cell_len
 
     lead = line[: len(line) - len(line.lstrip())]
-    hang = f"{lead}    " if columns >= 2 * len(lead) + 40 else ""
+    hang = f"{lead}    " if columns >= len(lead) + 30 else ""
     rows: list[str] = []
     row = lead
     for blank, word in _WORD.findall(line[len(lead) :]):

@@ -322,4 +322,5 @@ def _change(row: dict[str, Any]) -> Change:
 
 def one_line(error: BaseException) -> str:
     """Give an error as an entry has it."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    text = str(error).removesuffix(" (status code: -1)")  # in a stream, where there is none
+    return " ".join(f"{type(error).__name__}: {text}".split())[:500]
