@@ -5,9 +5,8 @@ Source: Ollama v0.33.0-rc2, server/create.go.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -44,7 +43,6 @@ _INFO_TEXTS = {
     "quantization_level": "file_type",
     "parameter_size": "model_type",
 }
-_log = logging.getLogger("arriero.server")
 _INFO_NUMBERS = ("context_length", "embedding_length")
 
 
@@ -76,32 +74,43 @@ def create_model(
     with store.adding():
         draft = _base(store, catalogue, request, emit)
         wanted = _wanted_type(request, draft)
-        if wanted is None and not request.source:
-            emit("verifying conversion")
-        _add_adapters(store, request, draft, emit)
-        _add_texts(store, request, draft)
-        _describe(request, draft)
+        if wanted is None:
+            if not request.source:
+                emit("verifying conversion")
+            unused = _complete(store, name, request, draft, emit)
     if wanted is not None:
+        _check_template(request)
         # Takes minutes for a large model, in which others may remove theirs. If that is one this
-        # needs, the write below says so.
+        # needs, the second part says so.
         unused = _quantize(store, draft, wanted, go_on)
         emit("verifying conversion")
-    with store.adding():
-        config, _ = layer_of(store, kinds.CONFIG, encode_config(draft.config))
-        for layer in draft.layers:
-            kind = "creating new" if layer.digest in draft.new else "using existing"
-            emit(f"{kind} layer {layer.digest}")
-        emit("writing manifest")
-        before = store.entry(name)
-        if before is not None:
-            try:
-                unused |= store.read(before)[0].digests
-            except CorruptManifest as error:
-                _log.warning("what %s was made of stays: %s", name.shortest, error)
-        store.write(name, Manifest(config, tuple(draft.layers)))
+        with store.adding():
+            unused |= _complete(store, name, request, draft, emit)
     if unused:
         store.collect(unused)
     emit("success")
+
+
+def _complete(
+    store: Store, name: ModelName, request: CreateRequest, draft: Draft, emit: Emit
+) -> frozenset[str]:
+    """Add what the request says besides the weights, and name it; give what it replaces."""
+    _add_adapters(store, request, draft, emit)
+    _add_texts(store, request, draft)
+    _describe(request, draft)
+    config, _ = layer_of(store, kinds.CONFIG, encode_config(draft.config))
+    for layer in draft.layers:
+        kind = "creating new" if layer.digest in draft.new else "using existing"
+        emit(f"{kind} layer {layer.digest}")
+    emit("writing manifest")
+    before = store.entry(name)
+    replaced: frozenset[str] = frozenset()
+    if before is not None:
+        # Of one that cannot be read nobody can tell what it was made of.
+        with suppress(CorruptManifest):
+            replaced = store.read(before)[0].digests
+    store.write(name, Manifest(config, tuple(draft.layers)))
+    return replaced
 
 
 def copy_given(store: Store, model: Model, name: ModelName) -> None:
@@ -291,10 +300,7 @@ def _add_adapters(store: Store, request: CreateRequest, draft: Draft, emit: Emit
 
 def _add_texts(store: Store, request: CreateRequest, draft: Draft) -> None:
     if request.template:
-        try:
-            parse(request.template)
-        except TemplateError as error:
-            raise CreateFailed(400, f"template error: {error}") from error
+        _check_template(request)
         draft.drop(kinds.TEMPLATE)
         draft.drop(kinds.PROMPT)
         draft.add(store, kinds.TEMPLATE, request.template.encode())
@@ -310,6 +316,13 @@ def _add_texts(store: Store, request: CreateRequest, draft: Draft) -> None:
     if request.messages:
         draft.drop(kinds.MESSAGES)
         draft.add(store, kinds.MESSAGES, encoded(list(request.messages)))
+
+
+def _check_template(request: CreateRequest) -> None:
+    try:
+        parse(request.template)
+    except TemplateError as error:
+        raise CreateFailed(400, f"template error: {error}") from error
 
 
 def _licenses(given: Any) -> list[str]:

@@ -120,6 +120,23 @@ def test_a_name_given_for_the_type_counts(server: Server) -> None:
     assert shown["details"]["quantization_level"] == "mine"
 
 
+def test_a_bad_template_is_told_before_the_work(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not after minutes of it."""
+    monkeypatch.setattr(process, "_BOOT", ENDLESS)
+    made = create(server, **{"from": "half", "quantize": "q8_0", "template": "{{ .Prompt"})
+    assert made.status == 400
+    assert "template error" in made.json["error"]
+
+
+def test_texts_come_with_the_smaller_weights(server: Server) -> None:
+    """As with any other."""
+    create(server, **{"from": "half", "quantize": "q8_0", "system": "Spit.", "license": "Grass."})
+    shown = ask_server(server, "POST", "/api/show", {"model": "small"}).json
+    assert (shown["system"], shown["license"]) == ("Spit.", "Grass.")
+
+
 def test_a_file_that_breaks_leaves_nothing(server: Server, store: Path, tmp_path: Path) -> None:
     """Neither a model nor a half of one."""
     broken = matrix(tmp_path / "broken", np.full(300 * 512, np.nan, np.float32).tobytes())
