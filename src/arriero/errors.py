@@ -75,11 +75,14 @@ class ArrieroError(Exception):
     partial: Any = None
 
     def __str__(self) -> str:
-        where = " ".join(
-            part for part in (self.call, f"({self.host})" if self.host else "") if part
-        )
-        message = super().__str__()
-        return f"{where}: {message}" if where else message
+        return f"{self._where}{super().__str__()}"
+
+    @property
+    def _where(self) -> str:
+        """Which call, and to which host, as far as that is known."""
+        parts = filter(None, (self.call, self.host and f"({self.host})"))
+        where = " ".join(parts)
+        return f"{where}: " if where else ""
 
 
 class RequestError(ArrieroError, ValueError):
@@ -114,8 +117,7 @@ class CredentialError(ArrieroError):
         self.reason = reason
 
     def __str__(self) -> str:
-        where = f"{self.call} ({self.host}): " if self.call else ""
-        return f"{where}auth: no token from {self.provider}: {self.reason}"
+        return f"{self._where}auth: no token from {self.provider}: {self.reason}"
 
 
 class PolicyError(ArrieroError):
@@ -214,8 +216,7 @@ class CertificateNotPinned(ConnectFailed):
         self.seen = seen
 
     def __str__(self) -> str:
-        where = f"{self.call} ({self.host}): " if self.call else ""
-        return f"{where}the server shows {self.seen}, which is not in Tls.pins"
+        return f"{self._where}the server shows {self.seen}, which is not in Tls.pins"
 
 
 class ConnectionLost(TransportError, ConnectionError):
@@ -232,7 +233,10 @@ class DeadlineExceeded(ArrieroError, TimeoutError):
     Attributes:
         budget: Which one: ``connect_s``, ``first_token_s``, ``idle_s`` or ``total_s``.
         limit_s: Its value in seconds.
+        reason: What was waited for, in words; empty if nobody knows.
     """
+
+    reason: str = ""
 
     def __init__(self, budget: str, limit_s: float) -> None:
         super().__init__(budget, limit_s)
@@ -240,8 +244,8 @@ class DeadlineExceeded(ArrieroError, TimeoutError):
         self.limit_s = limit_s
 
     def __str__(self) -> str:
-        where = f"{self.call} ({self.host}): " if self.call else ""
-        return f"{where}{self.budget}={self.limit_s:g} ran out in phase {self.phase!r}"
+        why = f": {self.reason}" if self.reason else ""
+        return f"{self._where}{self.budget}={self.limit_s:g} ran out in phase {self.phase!r}{why}"
 
 
 class CallCancelled(ArrieroError):

@@ -77,13 +77,32 @@ def test_described_says_which_call() -> None:
     assert error.attempts == 2
 
 
-def test_a_deadline_prints_its_budget_and_phase() -> None:
-    """The message is enough to know which setting to change."""
-    error = error_of_fault(Fault("timeout", "head", "slow"), LIMITS, spent_s=10, streaming=False)
-
-    assert str(error) == "first_token_s=10 ran out in phase 'head'"
+@pytest.mark.parametrize(
+    ("phase", "streaming", "said"),
+    [
+        ("connect", False, "connect_s=1 ran out in phase 'connect': all 2 connections are in use"),
+        ("send", False, "first_token_s=10 ran out in phase 'send': the server stopped reading"),
+        ("head", False, "first_token_s=10 ran out in phase 'head': the server took the request"),
+        ("body", False, "first_token_s=10 ran out in phase 'body': the answer was still coming"),
+        ("body", True, "idle_s=5 ran out in phase 'body': the server stopped in the middle"),
+    ],
+)
+def test_a_deadline_says_which_setting_and_what_was_waited_for(
+    phase: Phase, streaming: bool, said: str
+) -> None:
+    """Enough to know what to look at, and what to change."""
+    limits = Timeouts(connect_s=1, first_token_s=10, idle_s=5)
+    fault = Fault("timeout", phase, "all 2 connections are in use")
+    error = error_of_fault(fault, limits, spent_s=9, streaming=streaming)
+    assert str(error).startswith(said)
     described(error, call="POST /api/chat", host="http://h:1", attempts=1)
-    assert str(error) == ("POST /api/chat (http://h:1): first_token_s=10 ran out in phase 'head'")
+    assert str(error).startswith(f"POST /api/chat (http://h:1): {said}")
+
+
+def test_a_call_without_a_host_has_no_empty_brackets() -> None:
+    """What never left the client's own queue went nowhere."""
+    error = described(DeadlineExceeded("total_s", 1), call="GET /x", host="", attempts=0)
+    assert str(error) == "GET /x: total_s=1 ran out in phase 'prepare'"
 
 
 def test_a_server_that_is_not_there_says_what_to_start() -> None:

@@ -101,6 +101,31 @@ def test_a_stream_that_is_refused_is_repeated_before_it_begins(colour: Colour) -
     assert tokens_of(colour) == ["Bearer t1", "Bearer t2"]
 
 
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize(
+    ("auth", "said"),
+    [
+        ("t0ken", "the credential that was sent was refused; it may have expired"),
+        (None, "no credential was sent, see Client(auth=...)"),
+    ],
+)
+def test_a_refusal_says_whether_a_credential_was_sent(
+    colour: Colour, auth: str | None, said: str, streams: bool
+) -> None:
+    """In a note: the text itself is the server's, as handlers written for `ollama` know it."""
+    client = colour.client(DENIED, auth=auth)
+
+    def ask() -> None:
+        made = colour.do(client.generate("m", "hi", stream=streams))
+        if streams:
+            colour.list(made)
+
+    with pytest.raises(AccessDenied) as caught:
+        ask()
+    assert str(caught.value) == "unauthorized (status code: 401)"
+    assert caught.value.__notes__ == [f"POST /api/generate at http://server:80: {said}"]
+
+
 def test_a_server_that_refuses_all_is_asked_twice(colour: Colour) -> None:
     """Then the 401 is the answer."""
     provider = Counted()

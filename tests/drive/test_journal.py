@@ -143,7 +143,7 @@ def test_a_call_that_failed_keeps_its_own_error(
         monkeypatch.setattr(ledger, "write_whole", no_room)
         with pytest.raises(NotFound) as caught:
             colour.do(client.show("m"))
-        assert "not in the audit log" in caught.value.__notes__[0]
+        assert "not in the audit log" in caught.value.__notes__[-1]
 
 
 def test_retries_are_in_the_trail(colour: Colour, path: Path) -> None:

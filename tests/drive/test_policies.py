@@ -146,7 +146,7 @@ def test_a_call_that_finds_no_place_is_refused(colour: Colour) -> None:
     client = colour.client(reply(PART, HANG), limits=Limits(concurrency=1, queue=0))
     stream = colour.do(client.generate("m", "hi", stream=True))
     colour.next(stream)
-    with pytest.raises(LimitReached, match="the queue is full: 0 calls wait, 1 run"):
+    with pytest.raises(LimitReached, match="this client's queue is full: 0 calls wait, 1 run"):
         colour.do(client.generate("m", "hi"))
     closing = stream.close()
     if colour.is_async:

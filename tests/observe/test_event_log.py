@@ -16,6 +16,7 @@ from arriero.errors import (
     ArrieroError,
     CircuitOpen,
     ConnectFailed,
+    CredentialError,
     DeadlineExceeded,
     RequestError,
     ServerBusy,
@@ -79,7 +80,7 @@ def test_failures_are_warnings(server: ScriptedServer, caplog: pytest.LogCapture
         client.generate("m", "hi")
     (_, first), (_, second), (_, end) = lines(caplog)
     assert {level for level, _ in lines(caplog)} == {"WARNING"}
-    assert "try 1 failed: ServerBusy 503; again, again in 0.000 s" in first
+    assert "try 1 failed: ServerBusy 503; again in 0.000 s" in first
     assert "try 2 failed: ServerBusy 503; stop, " in second
     assert ": failed: ServerBusy 503, " in end
     assert ", 2 tries" in end
@@ -101,6 +102,10 @@ def test_a_refusal_has_its_reason(server: ScriptedServer, caplog: pytest.LogCapt
         (DeadlineExceeded("first_token_s", 600), "DeadlineExceeded, first_token_s=600 in head"),
         (ConnectFailed("connection refused"), "ConnectFailed, connection refused"),
         (CircuitOpen("asked again in 3 s"), "CircuitOpen, asked again in 3 s"),
+        (
+            CredentialError("file '/t'", "No such file"),
+            "CredentialError, no token from file '/t': No such file",
+        ),
         (ServerBusy("canary", 503), "ServerBusy 503"),
         (StreamFailed("canary"), "StreamFailed"),
     ],

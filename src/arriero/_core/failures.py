@@ -43,6 +43,7 @@ def _error(fault: Fault, timeouts: Timeouts, spent_s: float, streaming: bool) ->
         budget = _budget(fault, timeouts, spent_s, streaming)
         error = DeadlineExceeded(budget, getattr(timeouts, budget) or 0.0)
         error.retryable = budget == "connect_s"
+        error.reason = _awaited(fault, budget)
         return error
     if fault.kind == "connect":
         return ConnectFailed(_with_remedy(fault.reason))
@@ -53,6 +54,21 @@ def _error(fault: Fault, timeouts: Timeouts, spent_s: float, streaming: bool) ->
     if fault.kind == "closed":
         return ClientClosed(fault.reason)
     return ConnectionLost(fault.reason)
+
+
+_AWAITED = {
+    "send": "the server stopped reading the request",
+    "head": "the server took the request and has not begun to answer: it has others before it,"
+    " loads the model, or hangs",
+    "body": "the answer was still coming",
+}
+"""What is waited for in a phase; in the others the fault knows better."""
+
+
+def _awaited(fault: Fault, budget: str) -> str:
+    if budget == "idle_s":
+        return "the server stopped in the middle of its answer"
+    return _AWAITED.get(fault.phase, fault.reason)
 
 
 def _with_remedy(reason: str) -> str:

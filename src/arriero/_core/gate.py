@@ -126,10 +126,11 @@ class Gate:
         if total_s is not None and until_s is not None and now_s >= until_s:
             error = DeadlineExceeded("total_s", total_s)
             error.phase = "queue"
+            error.reason = "the call was still in this client's own queue, see Limits"
             return error
         assert self._limits is not None
         return self._refusal(
-            f"no permit within max_wait_s={self._limits.max_wait_s:g} of the queue"
+            f"no permit within max_wait_s={self._limits.max_wait_s:g} of this client's queue"
         )
 
     def _refusal(self, reason: str) -> LimitReached:

@@ -33,11 +33,13 @@ from arriero._core.replies import error_of_reply
 from arriero._core.secrecy import cleaned
 from arriero.content import Content
 from arriero.errors import (
+    AccessDenied,
     ArrieroError,
     CredentialError,
     ParseError,
     ProtocolError,
     RequestError,
+    ResponseError,
     StreamIncomplete,
 )
 from arriero.settings import CallPolicy, Timeouts
@@ -570,7 +572,19 @@ def failure(
 def told(error: ArrieroError, call: Call[Any], progress: Progress) -> ArrieroError:
     """Write onto what came of a request which call it belongs to; no secret stays in it."""
     cleaned(error, progress.sent, call.secrets)
+    if isinstance(error, ResponseError):
+        # Its text is the server's, word for word; a note is for who reads the traceback.
+        error.add_note(_circumstances(error, call, progress))
     return described(error, call=call.name, host=progress.host, attempts=progress.attempts)
+
+
+def _circumstances(error: ResponseError, call: Call[Any], progress: Progress) -> str:
+    where = f"{call.name} at {progress.host}"
+    if not isinstance(error, AccessDenied):
+        return where
+    if any(name == "authorization" for name, _ in progress.sent):
+        return f"{where}: the credential that was sent was refused; it may have expired"
+    return f"{where}: no credential was sent, see Client(auth=...)"
 
 
 def info(head: Head, progress: Progress) -> HttpInfo:

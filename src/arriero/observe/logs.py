@@ -103,11 +103,9 @@ def _line(event: Event) -> str:
         case CallAdmitted():
             return f"#{event.id} waited {event.waited_s:.3f} s in the queue"
         case TryEnded():
-            then = f"again in {event.wait_s:.3f} s" if not event.reason else event.reason
-            return (
-                f"#{event.id} try {event.tries} failed: {_named(event.error)};"
-                f" {event.decision}, {then}"
-            )
+            then = f", {event.reason}" if event.reason else f" in {event.wait_s:.3f} s"
+            failed = f"#{event.id} try {event.tries} failed: {_named(event.error)}"
+            return f"{failed}; {event.decision}{then}"
         case BreakerChanged():
             return f"breaker of {event.host} {event.model}: {event.state}"
         case ContentJudged():
@@ -128,8 +126,10 @@ def _named(error: ArrieroError) -> str:
     name = type(error).__name__
     if isinstance(error, DeadlineExceeded):
         return f"{name}, {error.budget}={error.limit_s:g} in {error.phase}"
-    if isinstance(error, PolicyError | CredentialError):
+    if isinstance(error, PolicyError):
         return f"{name}, {error.reason}"
+    if isinstance(error, CredentialError):
+        return f"{name}, no token from {error.provider}: {error.reason}"
     if isinstance(error, ConnectFailed | ConnectionLost):
         return f"{name}, {error.args[0]}"
     status = error.status_code if isinstance(error, ResponseError) else -1
@@ -138,7 +138,8 @@ def _named(error: ArrieroError) -> str:
 
 def _end(event: CallEnded) -> str:
     what = event.outcome if event.error is None else f"{event.outcome}: {_named(event.error)}"
-    parts = [f"#{event.id} {event.call} {event.model or '-'} at {event.host or '-'}: {what}"]
+    host = event.host or getattr(event.error, "host", "") or "-"  # that of one never sent
+    parts = [f"#{event.id} {event.call} {event.model or '-'} at {host}: {what}"]
     parts.append(f"{event.spent_s:.3f} s")
     if event.tries > 1:
         parts.append(f"{event.tries} tries")

@@ -83,7 +83,7 @@ def test_a_full_queue_refuses() -> None:
     queue = Queue(Limits(concurrency=1, queue=1))
     entered(queue, permit(), permit())
     refused = permit()
-    assert queue.enter(refused, 0.0, None) == "the queue is full: 1 calls wait, 1 run"
+    assert queue.enter(refused, 0.0, None) == "this client's queue is full: 1 calls wait, 1 run"
     queue.leave(refused, 0.0, "failed")
     assert (queue.running, queue.waiting) == (1, 1)
 

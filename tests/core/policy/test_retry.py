@@ -31,7 +31,7 @@ def decided(retry: Retry, error: ArrieroError | None = None, **given: Any) -> Ag
 @pytest.mark.parametrize(
     ("retry", "given", "reason"),
     [
-        (Retry(), {"is_safe": False}, "not safe to repeat"),
+        (Retry(), {"is_safe": False}, "not safe or no use to repeat"),
         (Retry(attempts=3), {"tries": 3}, "attempts used up"),
         (Retry.none(), {}, "retries are off"),
         (Retry(), {"until_s": 100.2}, "total_s would run out while waiting"),
@@ -47,7 +47,7 @@ def test_each_rule_stops_and_says_so(retry: Retry, given: dict[str, Any], reason
 def test_a_rule_of_the_users_is_asked_first() -> None:
     """True tries again what would not be, None leaves it to the other rules."""
     assert decided(Retry(), is_safe=False, wanted=True) == Again(0.2)
-    assert decided(Retry(), is_safe=False, wanted=None) == Stop("not safe to repeat")
+    assert decided(Retry(), is_safe=False, wanted=None) == Stop("not safe or no use to repeat")
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ def _together(
         if until is not None and target.clock() >= until:
             late = DeadlineExceeded(budget, getattr(progress.timeouts, budget))
             late.phase = "queue"
+            late.reason = "another call was to bring the answer for this one too, see Cache"
             raise described(late, call=call.name, host="", attempts=progress.attempts)
 
 

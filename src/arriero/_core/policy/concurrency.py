@@ -87,7 +87,7 @@ class Queue:
             self._admit(permit, now_s)
             return None
         if self.waiting >= self._limits.queue:
-            return f"the queue is full: {self.waiting} calls wait, {self.running} run"
+            return f"this client's queue is full: {self.waiting} calls wait, {self.running} run"
         expected_s = self._expected_wait_s()
         if until_s is not None and expected_s is not None and now_s + expected_s >= until_s:
             return (

@@ -102,7 +102,7 @@ def decide(
         until_s: When the whole call must be over.
     """
     if not (is_safe if wanted is None else wanted):
-        return Stop("not safe to repeat" if wanted is None else "refused by the rule")
+        return Stop("not safe or no use to repeat" if wanted is None else "refused by the rule")
     if tries >= retry.attempts:
         return Stop("attempts used up" if retry.attempts > 1 else "retries are off")
     wait_s = wait_before(retry, error, tries=tries, random=random)
