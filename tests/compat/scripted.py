@@ -12,6 +12,9 @@ from typing import Any
 
 WAIT_S = 5.0
 
+NOWHERE = "http://127.0.0.1:1"
+"""Where nobody listens."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -186,3 +189,7 @@ def _more(sock: socket.socket) -> bytes:
     if not data:
         raise OSError("the client hung up")
     return data
+
+
+Serve = Callable[..., Scripted]
+"""Starts a server with the answers it is called with: the fixture `scripted`."""

@@ -18,9 +18,8 @@ import arriero
 from arriero import Image, Message, Options, RequestError, Tool
 
 from .conftest import Caller
-from .scripted import Scripted, answer, part
+from .scripted import Serve, answer, part
 
-Serve = Callable[..., Scripted]
 WHOLE = answer(part("hi", done=True))
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 ENCODED = base64.b64encode(PNG).decode()

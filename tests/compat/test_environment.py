@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,10 +14,9 @@ import arriero
 from arriero import AsyncClient, Client, RequestError, Timeouts
 
 from .conftest import Caller, run_python
-from .scripted import DONE, Scripted, answer, lines
+from .scripted import DONE, Serve, answer, lines
 
 TAGS = answer({"models": []})
-Serve = Callable[..., Scripted]
 
 
 def test_the_environment_names_the_host(

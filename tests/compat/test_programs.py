@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,9 +12,7 @@ import pytest
 import arriero
 
 from .conftest import PROGRAMS, Caller, run_program
-from .scripted import Scripted, answer, lines
-
-Serve = Callable[..., Scripted]
+from .scripted import Serve, answer, lines
 
 SOURCE = PROGRAMS / "written_for_ollama.py"
 IMPORTS = {

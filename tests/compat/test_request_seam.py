@@ -6,7 +6,7 @@ import asyncio
 import base64
 import inspect
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,9 +18,8 @@ import arriero
 from arriero import RequestError
 
 from .conftest import run_program
-from .scripted import DONE, Scripted, answer, lines, part
+from .scripted import DONE, Serve, answer, lines, part
 
-Serve = Callable[..., Scripted]
 WHOLE = answer(part("hi", done=True))
 
 

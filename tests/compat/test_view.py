@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -13,9 +12,8 @@ import pytest
 
 from arriero import MissingExtra, Timeouts, Tls
 
-from .scripted import DONE, Scripted, answer, lines
+from .scripted import DONE, Serve, answer, lines
 
-Serve = Callable[..., Scripted]
 TAGS = answer({"models": []})
 
 
