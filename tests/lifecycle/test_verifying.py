@@ -56,7 +56,7 @@ def test_what_was_left_out_is_said(journal: Journal) -> None:
     (finding,) = one.verify(Depth(smoke=False, blobs=Path("blobs")))
     assert finding.ok
     assert finding.unchecked == (
-        "content of the files: not asked for",
+        "content of the files: not asked for (--content)",
         "answers: 1 smoke test, not asked",
     )
     (finding,) = one.verify(Depth(content=True))

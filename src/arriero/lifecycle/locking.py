@@ -23,7 +23,7 @@ from arriero.lifecycle.lockfile import LockedLayer, LockedModel
 from arriero.lifecycle.plan import expected_of
 from arriero.lifecycle.survey import listed
 from arriero.lifecycle.wanted import Wanted, WantedModel
-from arriero.lifecycle.work import Ask, Work, asked
+from arriero.lifecycle.work import Ask, Stopped, Work, asked
 from arriero.names import ModelName
 
 _TEXTS = ("template", "system", "params", "license")
@@ -155,6 +155,8 @@ def _from_registry(parts: ModelName, manifest: Manifest, insecure: bool) -> Work
         for layer in manifest.of_kind(kind):
             try:
                 text = yield from asked(registry.text(parts, layer, insecure=insecure))
+            except Stopped:
+                raise
             except ArrieroError:  # a registry may want credentials for its blobs
                 is_whole = False
             else:

@@ -134,7 +134,7 @@ def _files(step: Step, locked: LockedModel, depth: Depth, notes: _Notes) -> Work
     elif depth.blobs is None:
         notes.unchecked.append("content of the files: not found here; OLLAMA_MODELS says where")
     elif not depth.content:
-        notes.unchecked.append("content of the files: not asked for")
+        notes.unchecked.append("content of the files: not asked for (--content)")
     else:
         yield from _contents(step, locked.blobs, depth.blobs, notes)
 
