@@ -22,7 +22,7 @@ from arriero._transport.tls import context_from
 
 T = TypeVar("T")
 
-NAMES = ("urllib3", "httpx", "httpx2", "aiohttp", "httpx-async", "httpx2-async")
+NAMES = ("urllib3", "httpx", "httpx2", "asyncio", "httpx-async", "httpx2-async")
 LIMIT_S = 5.0
 
 
@@ -96,10 +96,10 @@ def made(name: str, settings: TransportSettings | None = None) -> Adapter:
         from arriero._transport.over_urllib3 import Urllib3Transport
 
         return SyncAdapter(Urllib3Transport(settings))
-    if name == "aiohttp":
-        from arriero._transport.over_aiohttp import AiohttpTransport
+    if name == "asyncio":
+        from arriero._transport.over_asyncio import AsyncioTransport
 
-        return AsyncAdapter(AiohttpTransport(settings))
+        return AsyncAdapter(AsyncioTransport(settings))
     from arriero._transport.over_httpx import AsyncHttpxTransport, HttpxTransport
 
     library = importlib.import_module(name.partition("-")[0])

@@ -40,7 +40,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return issue(tmp_path_factory.mktemp("certificates"))
 
 
-@pytest.fixture(params=["urllib3", "aiohttp"])
+@pytest.fixture(params=["urllib3", "asyncio"])
 def name(request: pytest.FixtureRequest) -> str:
     """Adapters of ours; httpx clients refuse pins, see below."""
     chosen: str = request.param

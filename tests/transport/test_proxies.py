@@ -151,7 +151,7 @@ def test_a_proxy_has_no_more_time_than_a_server(
         proxy.wait_ended()
 
 
-@pytest.mark.parametrize("name", ["urllib3", "aiohttp"], indirect=True)
+@pytest.mark.parametrize("name", ["urllib3", "asyncio"], indirect=True)
 @pytest.mark.parametrize("is_tls", [False, True], ids=["http", "https"])
 def test_the_way_to_the_proxy_may_be_encrypted(
     make: Make, certificates: Certificates, is_tls: bool
@@ -189,8 +189,8 @@ def test_a_proxy_does_not_show_its_credentials() -> None:
 
 def test_a_transport_that_refuses_its_proxy_leaves_nothing() -> None:
     """Collecting what was half made raises nothing into the log."""
-    from arriero._transport.over_aiohttp import AiohttpTransport
+    from arriero._transport.over_asyncio import AsyncioTransport
 
     with pytest.raises(RequestError, match="proxy takes a URL"):
-        AiohttpTransport(TransportSettings(proxy="ftp://h"))
+        AsyncioTransport(TransportSettings(proxy="ftp://h"))
     gc.collect()

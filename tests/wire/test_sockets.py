@@ -96,7 +96,7 @@ def test_threads_read_it_from_a_socket(
 
 @pytest.mark.parametrize("transport", ["own", "httpx"])
 def test_tasks_read_them_from_a_socket(server: CorpusServer, transport: str) -> None:
-    """The async client, over aiohttp and over httpx, one after another on one loop."""
+    """The async client, over asyncio and over httpx, one after another on one loop."""
 
     async def one(client: AsyncClient, case: Case) -> Outcome:
         plan = planned(case)

@@ -15,6 +15,7 @@ import inspect
 import math
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import (
@@ -82,10 +83,10 @@ class AsyncBase(Configured):
                 setattr(cls, name, pending(method))
 
     def _prepare(self) -> None:
-        # Importing aiohttp takes a third of a second, which would block the event loop if
-        # it waited for the first call.
+        # Importing takes a tenth of a second, which would block the event loop if it waited
+        # for the first call.
         if self._given_client is None and self._setup.httpx_options is None:
-            importlib.import_module("arriero._transport.over_aiohttp")
+            importlib.import_module("arriero._transport.over_asyncio")
 
     async def __aenter__(self) -> Self:
         return self
@@ -298,6 +299,10 @@ def _file_bytes(path: str) -> bytes:
         return file.read()
 
 
+async def _given(ready: deque[R]) -> R:
+    return ready.popleft()
+
+
 async def _body(answer: AsyncAnswer, until: float | None) -> bytes:
     watch = Watch(asyncio.get_running_loop(), answer)
     watch.start(until)
@@ -360,11 +365,10 @@ class AsyncStream(StreamView[R]):
     def __aiter__(self) -> AsyncIterator[R]:
         return self
 
-    async def __anext__(self) -> R:
+    def __anext__(self) -> Coroutine[Any, Any, R]:
+        # Whoever finds a record here need not walk through all that waiting takes.
         ready = self._ready
-        if not ready:
-            ready = await self._wait()
-        return cast("R", ready.popleft())
+        return _given(ready) if ready else self._next()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -438,36 +442,35 @@ class AsyncStream(StreamView[R]):
         )
         return error
 
-    async def _wait(self) -> Any:
-        """Give the queue of records, not empty; raise what ends the stream."""
+    async def _next(self) -> R:
+        """Wait for a record; raise what ends the stream."""
         reading = self._reading
         if reading is None:
             if self._closed:
                 raise StopAsyncIteration
             await self.open()
             reading = cast("Reading[R]", self._reading)
-        ready, answer = reading.ready, self._answer
-        while answer is not None and not reading.ended:
-            if cast("Watch", self._watch).is_on:
+        ready = reading.ready
+        while not ready and self._answer is not None and not reading.ended:
+            watch = cast("Watch", self._watch)
+            if watch.is_on:
                 raise RequestError("this stream is being read already: one task reads a stream")
             try:
-                await self._read(answer, reading)
+                await self._read(self._answer, reading, watch)
+                if reading.ended or reading.must_judge:
+                    await self._settle(reading)
             except BaseException:  # cancelled in the middle: the rest of this answer is lost
                 self._let_go()
                 self._over()
                 raise
-            if ready:
-                return ready
-            answer = self._answer
         if ready:
-            return ready
+            return ready.popleft()
         failure, reading.failure = reading.failure, None
         if failure is not None:
             raise recognisable(failure) from failure.__cause__
         raise StopAsyncIteration
 
-    async def _read(self, answer: AsyncAnswer, reading: Reading[R]) -> None:
-        watch = cast("Watch", self._watch)
+    async def _read(self, answer: AsyncAnswer, reading: Reading[R], watch: Watch) -> None:
         watch.start(reading.until())
         try:
             while data := await answer.read():
@@ -482,16 +485,20 @@ class AsyncStream(StreamView[R]):
                 reading.fault(watch.fault or fault)
         finally:
             watch.until, watch.is_on = math.inf, False
+
+    async def _settle(self, reading: Reading[R]) -> None:
+        """Do what arrived records, or the end, ask for."""
         if reading.must_judge:
             await self._client._perform(reading.judged())
         if reading.failure is not None:
             self._let_go()
             await self._try_again(reading)
         elif reading.ended:
-            self._answer = None
-            watch.stop()
+            answer, self._answer = self._answer, None
+            cast("Watch", self._watch).stop()
             self._over()
-            await answer.close()
+            if answer is not None:
+                await answer.close()
             await self._keep()
 
     async def _try_again(self, reading: Reading[R]) -> None:

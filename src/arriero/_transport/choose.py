@@ -42,7 +42,8 @@ def async_transport_for(
     """Give the transport of an async client, for one event loop.
 
     Args:
-        http_client: As for `transport_for`, but an async client; None uses aiohttp.
+        http_client: As for `transport_for`, but an async client; None uses
+            connections of asyncio's own.
         settings: As for `transport_for`.
         owned: As for `transport_for`.
 
@@ -50,9 +51,9 @@ def async_transport_for(
         RequestError: as `transport_for`.
     """
     if http_client is None:
-        from arriero._transport.over_aiohttp import AiohttpTransport
+        from arriero._transport.over_asyncio import AsyncioTransport
 
-        return AiohttpTransport(settings)
+        return AsyncioTransport(settings)
     if _is_httpx(http_client, "AsyncClient"):
         from arriero._transport.over_httpx import AsyncHttpxTransport
 

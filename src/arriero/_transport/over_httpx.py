@@ -247,7 +247,7 @@ class _Answer:
         SPENDING.trip = self._trip
         self._is_reading = True
         try:
-            return next(self._chunks, b"")
+            data = next(self._chunks, b"")
         except self._faults.known as cause:
             self._fault = self._faults.of(cause, self._trip)
             raise self._fault from cause
@@ -258,6 +258,10 @@ class _Answer:
         finally:
             self._is_reading = False
             SPENDING.trip = None
+        if not data and self._trip.is_aborted:  # the end of the connection was our own doing
+            self._fault = Fault("closed", "body", "the answer was aborted")
+            raise self._fault
+        return data
 
     def close(self) -> None:
         """See `Answer.close`."""

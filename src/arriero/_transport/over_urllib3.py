@@ -8,14 +8,10 @@ so requests and answers go through `Wire` and `http1`.
 from __future__ import annotations
 
 import contextlib
-import functools
 import queue
-import re
 import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from time import monotonic
-from urllib.parse import urlsplit
 
 from arriero._core.http import Fault, FaultKind, FileBody, Request
 from arriero._core.statistics import Connections
@@ -24,18 +20,11 @@ from arriero._transport.fork import forget_after_fork
 from arriero._transport.http1 import Body, Head, HeadReader, Malformed, body_of
 from arriero._transport.interface import AbortHandle, Answer, TransportSettings
 from arriero._transport.origin import Origin, Proxy
+from arriero._transport.outgoing import IDLE_S, JOINED_BYTES, head_bytes, target_of
 from arriero._transport.reason import reason_from
 from arriero._transport.upload import PIECE_BYTES, FilePieces
 from arriero._transport.wire import Wire
 from arriero.errors import Phase
-
-IDLE_S = 90.0
-"""How long an idle connection is kept, as in Go: routers forget silent ones after minutes."""
-JOINED_BYTES = 65_536
-"""A body up to this size travels in one write with the head."""
-
-_UNSENDABLE = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
-_UNSENDABLE_IN_PATH = re.compile(r"[\0-\x20\x7f]")
 
 
 class Urllib3Transport:
@@ -62,8 +51,8 @@ class Urllib3Transport:
         """See `Transport.open`."""
         if self._is_closed:
             raise Fault("closed", "prepare", "the transport is closed")
-        target = _target_from(request.url)
-        head = self._head_from(request, target)
+        target = target_of(request.url)
+        head = head_bytes(request, target, self._proxy)
         if connect_until is None or (until is not None and until < connect_until):
             connect_until = until
         pool = self._pool_of(target.origin)
@@ -101,57 +90,6 @@ class Urllib3Transport:
             fresh = _Pool(settings.max_connections, settings.keep_idle)
             pool = self._pools.setdefault(origin, fresh)
         return pool
-
-    def _head_from(self, request: Request, target: _Target) -> bytes:
-        path, host, proxy = target.path, target.host_header, self._proxy
-        fields: list[str] = []
-        if proxy is not None and not target.origin.is_tls:
-            path = f"http://{host}{path}"
-            if proxy.authorization is not None:
-                fields.append(f"Proxy-Authorization: {proxy.authorization}")
-        for name, value in request.headers:
-            match name.lower():
-                case "host":
-                    host = value
-                case "content-length" | "transfer-encoding":
-                    pass  # we frame the body, so we say how
-                case _:
-                    fields.append(f"{name}: {value}")
-        if request.body is not None or request.method in ("POST", "PUT", "PATCH"):
-            fields.append(f"Content-Length: {request.size}")
-        lines = [f"{request.method} {path} HTTP/1.1", f"Host: {host}", *fields]
-        if _UNSENDABLE_IN_PATH.search(path) or any(map(_UNSENDABLE.search, lines)):
-            raise Fault("closed", "prepare", "the URL or a header holds a control character")
-        return "\r\n".join((*lines, "", "")).encode()
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    origin: Origin
-    path: str
-    host_header: str
-
-
-@functools.lru_cache(maxsize=512)
-def _target_from(url: str) -> _Target:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-        host = parts.hostname or ""
-        if not host.isascii():
-            host = host.encode("idna").decode()
-    except ValueError as cause:
-        raise Fault("closed", "prepare", f"not a URL: {cause}") from cause
-    if parts.scheme not in ("http", "https") or not host:
-        raise Fault("closed", "prepare", "not a URL with http or https and a host")
-    is_tls = parts.scheme == "https"
-    default = 443 if is_tls else 80
-    literal = f"[{host}]" if ":" in host else host
-    return _Target(
-        Origin(is_tls, host.replace("%25", "%"), port or default),
-        (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
-        literal if port in (None, default) else f"{literal}:{port}",
-    )
 
 
 def _close(pools: Mapping[Origin, _Pool]) -> None:

@@ -12,9 +12,7 @@ from time import monotonic
 
 from urllib3.util.wait import wait_for_socket
 
-READ_BYTES = 65_536
-"""Most bytes of one read: what the kernel holds by default, and below the size from which
-malloc maps memory for each block anew."""
+from arriero._transport.outgoing import READ_BYTES
 
 
 class Wire:

@@ -247,7 +247,7 @@ def require_extra() -> None:
     Raises:
         MissingExtra: naming what to install.
     """
-    for package in ("uvicorn", "xllamacpp"):
+    for package in ("aiohttp", "uvicorn", "xllamacpp"):
         if find_spec(package) is None:
             raise MissingExtra(
                 f"the embedded server needs {package}: pip install 'arriero[server]'"

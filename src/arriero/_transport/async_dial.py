@@ -1,0 +1,143 @@
+"""Connections made by asyncio: TCP, TLS and proxies."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Any
+
+from arriero._core.http import Fault
+from arriero._transport.async_wire import AsyncWire
+from arriero._transport.http1 import HeadReader, Malformed
+from arriero._transport.interface import TransportSettings
+from arriero._transport.origin import Origin, Proxy
+from arriero._transport.pins import require_pinned
+from arriero._transport.reason import reason_from
+from arriero._transport.tls import Contexts
+
+
+class AsyncDialer:
+    """Makes connections, with the TLS settings and the proxy of one client."""
+
+    def __init__(self, settings: TransportSettings) -> None:
+        self._contexts = Contexts(settings.tls)
+        self.proxy = None if settings.proxy is None else Proxy.from_url(settings.proxy)
+
+    async def dial(self, origin: Origin, until: float | None) -> AsyncWire:
+        """Connect to `origin`. The caller cancels it at `until`, by the clock of the loop.
+
+        Raises:
+            Fault: ``timeout``, ``connect`` or ``pin``, in phase ``connect``. Nothing stays
+                open.
+        """
+        try:
+            wire = await self._dialled(origin, until)
+        except TimeoutError as cause:
+            raise Fault("timeout", "connect", "no connection in time") from cause
+        except (OSError, ValueError, Malformed, RuntimeError) as cause:
+            raise Fault("connect", "connect", reason_from(cause)) from cause
+        try:
+            session = wire.transport.get_extra_info("ssl_object") if origin.is_tls else None
+            require_pinned(self._contexts.pins, session)
+        except Fault:
+            wire.abort()
+            raise
+        return wire
+
+    async def _dialled(self, origin: Origin, until: float | None) -> AsyncWire:
+        context = self._contexts.to_server() if origin.is_tls else None
+        proxy = self.proxy
+        if proxy is None:
+            return await _connected(origin, context, until)
+        hop = proxy.origin
+        wire = await _connected(hop, self._contexts.to_proxy() if hop.is_tls else None, until)
+        if context is None:
+            return wire
+        try:
+            await _through(wire, proxy, origin)
+            transport = await wire.loop.start_tls(
+                wire.transport, wire, context, server_hostname=origin.host
+            )
+            wire.use(transport)
+        except BaseException:
+            wire.abort()
+            raise
+        return wire
+
+
+async def _through(wire: AsyncWire, proxy: Proxy, origin: Origin) -> None:
+    """Have a proxy connect to `origin`."""
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    lines = [f"CONNECT {host}:{origin.port} HTTP/1.1", f"Host: {host}:{origin.port}"]
+    if proxy.authorization is not None:
+        lines.append(f"Proxy-Authorization: {proxy.authorization}")
+    wire.write("\r\n".join((*lines, "", "")).encode())
+    reader = HeadReader()
+    while True:
+        data = await wire.receive()
+        if not data:
+            raise ConnectionResetError("the proxy closed the connection")
+        head = reader.feed(data)
+        if head is not None:
+            break
+    if not 200 <= head.status < 300:
+        raise ConnectionRefusedError(f"the proxy answered {head.status} to CONNECT")
+    if reader.rest:
+        raise Malformed("the proxy speaks before it connected")
+
+
+async def _connected(
+    origin: Origin, context: ssl.SSLContext | None, until: float | None
+) -> AsyncWire:
+    """Connect to the first address of a host that answers."""
+    loop = asyncio.get_running_loop()
+    addresses = await _addresses(loop, origin)
+    failure: OSError = OSError("the name has no address")
+    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+        one = socket.socket(family, kind, protocol)
+        try:
+            one.setblocking(False)  # noqa: FBT003  # its signature
+            # A model may think for minutes: keep routers from forgetting the connection.
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            # A silent address must leave time for the next one.
+            left_s = None if until is None else (until - loop.time()) / (len(addresses) - tried)
+            async with asyncio.timeout(left_s):
+                await loop.sock_connect(one, address)
+        except OSError as error:
+            one.close()
+            failure = error
+            continue
+        except BaseException:
+            one.close()
+            raise
+        return await _dressed(loop, one, origin, context)
+    raise failure
+
+
+async def _addresses(loop: asyncio.AbstractEventLoop, origin: Origin) -> list[Any]:
+    where = (origin.host, origin.port)
+    try:
+        # An address needs nobody to be asked, so no thread.
+        return socket.getaddrinfo(*where, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return await loop.getaddrinfo(*where, type=socket.SOCK_STREAM)
+
+
+async def _dressed(
+    loop: asyncio.AbstractEventLoop,
+    one: socket.socket,
+    origin: Origin,
+    context: ssl.SSLContext | None,
+) -> AsyncWire:
+    try:
+        _, wire = await loop.create_connection(
+            lambda: AsyncWire(loop),
+            sock=one,
+            ssl=context,
+            server_hostname=None if context is None else origin.host,
+        )
+    except BaseException:
+        one.close()
+        raise
+    return wire

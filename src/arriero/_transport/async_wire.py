@@ -1,0 +1,228 @@
+"""`AsyncWire`: one connection in an event loop, as `arriero._transport.wire` is one in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import Any
+
+from arriero._transport.burial import bury
+from arriero._transport.outgoing import READ_BYTES
+
+HELD_BYTES = 4 * READ_BYTES
+"""What arrives is held up to here, then the peer has to wait until somebody reads."""
+
+
+class AsyncWire(asyncio.Protocol):
+    """See the module. Deadlines are its user's, who cancels or calls `abort`."""
+
+    # No slots: asyncio.Protocol has a dictionary for each, so they would save nothing.
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.transport: Any = None
+        self.served = 0
+        """Requests answered in full."""
+        self.idle_since = 0.0
+        self.is_aborted = False
+        self.is_idle = False
+        """True while nobody expects it to speak: if it does, it is of no use any more."""
+        self._arrived: deque[bytes] = deque()
+        self._held_bytes = 0
+        self._is_held = False
+        self._is_over = False
+        self._error: Exception | None = None
+        self._reader: asyncio.Future[bytes] | None = None
+        self._is_full = False
+        self._writer: asyncio.Future[None] | None = None
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self.use(transport)
+
+    def use(self, transport: Any) -> None:
+        """Take the transport: the first one, or that of TLS over it."""
+        self.transport = transport
+        if hasattr(transport, "max_size"):  # not in uvloop's, nor in those of TLS
+            # Its own 256 KiB make malloc map and unmap memory for each read: 17 µs for every
+            # token.
+            transport.max_size = READ_BYTES
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what arrived for whoever reads."""
+        reader = self._reader
+        if reader is not None and not reader.done():  # then nothing lies here before it
+            reader.set_result(data)
+            return
+        if self.is_idle:
+            self.abort()
+            return
+        self._arrived.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > HELD_BYTES and not self._is_held:
+            self._is_held = True
+            self.transport.pause_reading()
+        if self._writer is not None:
+            self._wake_writer()
+
+    def eof_received(self) -> None:
+        """Take in that the peer says no more; asyncio then closes the connection."""
+        self._is_over = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take in that the connection is gone."""
+        self._is_over = True
+        self._error = exc
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """Take in that what is to be sent piles up."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """Take in that there is room again."""
+        self._is_full = False
+        self._wake_writer()
+
+    def _wake(self) -> None:
+        reader = self._reader
+        if reader is not None and not reader.done():
+            reader.set_result(b"")
+        if self._writer is not None:
+            self._wake_writer()
+
+    def _wake_writer(self) -> None:
+        writer = self._writer
+        if writer is not None and not writer.done():
+            writer.set_result(None)
+
+    # What its user calls
+
+    @property
+    def stands(self) -> bool:
+        """True if it can still be used, as far as the loop has noticed."""
+        return not (self._is_over or self.is_aborted or self.transport.is_closing())
+
+    @property
+    def has_room(self) -> bool:
+        """True if all that was sent is with the system."""
+        return not self.transport.get_write_buffer_size()
+
+    def take(self) -> bytes:
+        """Give what has arrived, maybe nothing."""
+        arrived = self._arrived
+        if not arrived:
+            return b""
+        data = arrived.popleft() if len(arrived) == 1 else b"".join(arrived)
+        arrived.clear()
+        self._held_bytes = 0
+        if self._is_held:
+            self._is_held = False
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
+        return data
+
+    def soon(self) -> asyncio.Future[bytes]:
+        """Give what comes next, when nothing that arrived is left: ``b""`` if nothing will.
+
+        Then `end` says why.
+        """
+        # No coroutine, as each costs every token half a microsecond.
+        reader = self._reader = self.loop.create_future()
+        if self._is_over or self.is_aborted:
+            reader.set_result(b"")
+        return reader
+
+    def end(self) -> None:
+        """Look at why nothing comes any more.
+
+        Raises:
+            OSError: the connection broke.
+        """
+        if self._error is not None:
+            raise _as_os_error(self._error)
+
+    async def receive(self) -> bytes:
+        """Give what is there, waiting for it if nothing is; ``b""`` if the peer is done.
+
+        Raises:
+            OSError: the connection broke.
+        """
+        data = self.take() or await self.soon()
+        if not data:
+            self.end()
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Send `data` as the system takes it.
+
+        Raises:
+            OSError: the connection is gone.
+        """
+        if not self.stands:
+            raise _as_os_error(self._error)
+        self.transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until there is room for more, or the peer speaks.
+
+        Raises:
+            OSError: the connection broke.
+        """
+        while self._is_full and not self._arrived:
+            if not self.stands:
+                raise _as_os_error(self._error)
+            self._writer = self.loop.create_future()
+            try:
+                await self._writer
+            finally:
+                self._writer = None
+
+    def abort(self) -> None:
+        """Close the socket at once, and let whoever waits for it find that out."""
+        self.is_aborted = True
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self.transport.abort()
+            self._wake()
+
+    def drop(self) -> None:
+        """Close the socket from wherever the garbage collector runs."""
+        loop = self.loop
+        if loop.is_closed():
+            self.bury()
+        elif asyncio._get_running_loop() is loop or not loop.is_running():
+            self.abort()
+        else:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self.abort)
+
+    def bury(self) -> None:
+        """Close the socket without the loop, and leave nothing that would warn."""
+        self.is_aborted = True
+        transport, self.transport = self.transport, _GONE
+        bury(transport)
+
+
+class _Gone:
+    """Stands for the transport of a connection that was buried."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def abort(self) -> None: ...
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+_GONE = _Gone()
+
+
+def _as_os_error(error: Exception | None) -> OSError:
+    if isinstance(error, OSError):
+        return error
+    return ConnectionResetError("the connection is closed" if error is None else str(error))
