@@ -13,7 +13,7 @@ import pytest
 
 from arriero._core.statistics import Connections
 from arriero._transport.async_wire import HELD_BYTES, AsyncWire
-from arriero._transport.interface import TransportSettings
+from arriero._transport.interface import AsyncAnswer, TransportSettings
 from arriero._transport.over_asyncio import AsyncioTransport
 from arriero.settings import Pool
 
@@ -206,3 +206,18 @@ def test_an_answer_dropped_on_another_thread_closes_its_connection() -> None:
             await transport.close()
 
         asyncio.run(main())
+
+
+def test_an_answer_that_outlives_its_loop_leaves_no_socket() -> None:
+    """Nothing is left to tell the socket, so it is closed without the loop, and silently."""
+    with Peer(answering(CHUNKED + chunk(b"one"))) as peer:
+
+        async def opened() -> AsyncAnswer:
+            transport = AsyncioTransport(TransportSettings())
+            return await transport.open(post(peer.url), connect_s=LIMIT_S)
+
+        answer = asyncio.run(opened())
+        answer.abort()
+        peer.wait_ended()
+        del answer
+        gc.collect()  # what was left open would warn now

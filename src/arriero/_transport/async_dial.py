@@ -11,6 +11,7 @@ from arriero._core.http import Fault
 from arriero._transport.async_wire import AsyncWire
 from arriero._transport.http1 import HeadReader, Malformed
 from arriero._transport.interface import TransportSettings
+from arriero._transport.names import is_known
 from arriero._transport.origin import Origin, Proxy
 from arriero._transport.pins import require_pinned
 from arriero._transport.reason import reason_from
@@ -117,11 +118,9 @@ async def _connected(
 
 async def _addresses(loop: asyncio.AbstractEventLoop, origin: Origin) -> list[Any]:
     where = (origin.host, origin.port)
-    try:
-        # An address needs nobody to be asked, so no thread.
-        return socket.getaddrinfo(*where, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        return await loop.getaddrinfo(*where, type=socket.SOCK_STREAM)
+    if is_known(origin.host):
+        return socket.getaddrinfo(*where, type=socket.SOCK_STREAM)  # asks nobody, so no thread
+    return await loop.getaddrinfo(*where, type=socket.SOCK_STREAM)
 
 
 async def _dressed(

@@ -185,16 +185,16 @@ class AsyncWire(asyncio.Protocol):
     def abort(self) -> None:
         """Close the socket at once, and let whoever waits for it find that out."""
         self.is_aborted = True
-        with contextlib.suppress(RuntimeError):  # the loop is closed
+        if self.loop.is_closed():
+            self.bury()
+        else:
             self.transport.abort()
             self._wake()
 
     def drop(self) -> None:
         """Close the socket from wherever the garbage collector runs."""
         loop = self.loop
-        if loop.is_closed():
-            self.bury()
-        elif asyncio._get_running_loop() is loop or not loop.is_running():
+        if loop.is_closed() or asyncio._get_running_loop() is loop or not loop.is_running():
             self.abort()
         else:
             with contextlib.suppress(RuntimeError):
