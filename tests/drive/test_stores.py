@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from arriero import Cache, SecurityWarning
+from arriero._drive.outside import Outside
 from arriero._drive.sqlite_store import SqliteStore
 from arriero.errors import RequestError
 
@@ -93,8 +94,49 @@ def test_without_redis_each_call_is_a_miss(colour: Colour, redis_server: RedisSe
     client = colour.client(TAGS, ANSWER, ANSWER, cache=Cache(redis=redis_server.url))
     redis_server.kill()
     assert [ask(colour, client), ask(colour, client)] == ["server", "server"]
-    assert client.statistics().cache.errors == 1
+    counted = client.statistics().cache
+    assert (counted.errors, counted.stores) == (1, 0)
     colour.do(client.close())
+
+
+def test_an_answer_that_is_too_large_is_not_counted_as_kept(
+    colour: Colour, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """Wherever it would have been kept."""
+    places: list[dict[str, Any]] = [{}, {"path": tmp_path / "a.db"}, {"redis": redis_server.url}]
+    for place in places:
+        client = colour.client(TAGS, ANSWER, cache=Cache(max_bytes=1, **place))
+        assert ask(colour, client) == "server"
+        assert client.statistics().cache.stores == 0
+        colour.do(client.close())
+
+
+def test_a_redis_that_goes_and_comes_is_logged_once_each(
+    colour: Colour, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it is, what that means, and that it is over."""
+    link = Outside(is_async=colour.is_async).redis(redis_server.url, 0.25, "no answers are kept")
+
+    def ping() -> None:
+        asked = link.run("PING")
+        if colour.is_async:
+            colour.do(asked)
+
+    redis_server.kill()
+    ping()
+    ping()
+    redis_server.start()
+    ping()
+    ping()
+    said = [one.getMessage() for one in caplog.records if one.name == "arriero"]
+    assert said == [
+        f"ConnectionError at {redis_server.url}: no answers are kept",
+        f"Redis answers again at {redis_server.url}",
+    ]
+    if colour.is_async:
+        colour.do(link.aclose())
+    else:
+        link.close()
 
 
 def test_a_file_is_bounded_by_entries_and_bytes(tmp_path: Path) -> None:

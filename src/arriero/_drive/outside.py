@@ -24,11 +24,11 @@ class Outside:
         self._links: list[RedisLink] = []
         self._endings: list[Callable[[], None]] = []
 
-    def redis(self, url: str, timeout_s: float) -> RedisLink:
-        """Give a link to a Redis server. Nothing is sent yet."""
+    def redis(self, url: str, timeout_s: float, without: str) -> RedisLink:
+        """Give a link to a Redis server; see `RedisLink`. Nothing is sent yet."""
         from arriero._drive.redis_link import AsyncRedisLink, RedisLink
 
-        link = (AsyncRedisLink if self.is_async else RedisLink)(url, timeout_s)
+        link = (AsyncRedisLink if self.is_async else RedisLink)(url, timeout_s, without)
         self._links.append(link)
         return link
 
@@ -70,7 +70,9 @@ def shared_by(limits: Limits | None, outside: Outside) -> Callable[[], SharedRat
     import uuid
 
     shared = limits.shared
-    link = outside.redis(shared.url, shared.timeout_s)
+    is_open = shared.on_failure == "open"
+    without = "this client keeps to its share of the rates" if is_open else "calls are refused"
+    link = outside.redis(shared.url, shared.timeout_s, without)
 
     def ask(question: Question) -> Any:
         keys, arguments = question.keys, question.arguments

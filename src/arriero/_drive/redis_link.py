@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import weakref
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 from arriero._core.policy.shared_rate import Unreachable
 from arriero._transport.burial import bury
 from arriero.errors import MissingExtra, RequestError
+
+_LOGGER = logging.getLogger("arriero")
 
 _CONNECTIONS = 16
 """Each answer takes a fraction of a millisecond, so few connections serve many callers."""
@@ -41,8 +44,14 @@ class RedisLink:
         place: Where it is, as ``redis://host:port``; None for a socket of this machine.
     """
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, without: str) -> None:
+        """Args:
+        url: The server.
+        timeout_s: Longest wait, to connect and again for an answer.
+        without: What it means that it cannot be asked, for the log.
+        """
         self._url, self._timeout_s = url, timeout_s
+        self._without, self._is_away = without, False
         self._where = _shown(url)
         try:
             self._client: Any = self._made()
@@ -64,9 +73,21 @@ class RedisLink:
     def run(self, *command: Any) -> Any:
         """Run a command: what it gives, or `Unreachable`."""
         try:
-            return self._client.execute_command(*command)
+            made = self._client.execute_command(*command)
         except Exception as error:  # redis-py's, the system's, and what lies between them
-            return _unreachable(error, self._where)
+            made = _unreachable(error, self._where)
+        return self._noted(made)
+
+    def _noted(self, made: Any) -> Any:
+        """Log that Redis is away, or back, once."""
+        is_away = isinstance(made, Unreachable)
+        if is_away != self._is_away:
+            self._is_away = is_away
+            if is_away:
+                _LOGGER.warning("%s: %s", made.reason, self._without)
+            else:
+                _LOGGER.warning("Redis answers again at %s", self._where)
+        return made
 
     def close(self) -> None:
         """Close every connection."""
@@ -96,9 +117,10 @@ class AsyncRedisLink(RedisLink):
         """Run a command: what it gives, or `Unreachable`."""
         try:
             async with asyncio.timeout(2 * self._timeout_s):
-                return await self._here().execute_command(*command)
+                made = await self._here().execute_command(*command)
         except Exception as error:
-            return _unreachable(error, self._where)
+            made = _unreachable(error, self._where)
+        return self._noted(made)
 
     def _here(self) -> Any:
         loop = asyncio.get_running_loop()

@@ -31,9 +31,10 @@ class RedisStore:
         return self._taken(self._link.run("GET", self._name(key))) if self._is_up() else None
 
     def put(self, key: str, value: bytes) -> Any:
-        """Keep something, unless it is too large."""
-        if self._is_up() and len(value) <= self._cache.max_bytes:
-            self._taken(self._link.run(*self._setting(key, value)))
+        """Keep something, unless it is too large; True if it is kept."""
+        if not self._is_up() or len(value) > self._cache.max_bytes:
+            return False
+        return self._is_well(self._link.run(*self._setting(key, value)))
 
     def size(self) -> tuple[int | None, int | None]:
         """Give None: only Redis knows."""
@@ -52,11 +53,14 @@ class RedisStore:
         return time.monotonic() >= self._down_until_s
 
     def _taken(self, answer: Any) -> bytes | None:
-        if isinstance(answer, Unreachable):
-            self.errors += 1
-            self._down_until_s = time.monotonic() + RETRY_S
-            return None
-        return answer if isinstance(answer, bytes) else None
+        return answer if self._is_well(answer) and isinstance(answer, bytes) else None
+
+    def _is_well(self, answer: Any) -> bool:
+        if not isinstance(answer, Unreachable):
+            return True
+        self.errors += 1
+        self._down_until_s = time.monotonic() + RETRY_S
+        return False
 
 
 class RedisTaskStore(RedisStore):
@@ -66,7 +70,8 @@ class RedisTaskStore(RedisStore):
         """Give what is kept under a key; None if nothing is."""
         return self._taken(await self._link.run("GET", self._name(key))) if self._is_up() else None
 
-    async def put(self, key: str, value: bytes) -> None:
-        """Keep something, unless it is too large."""
-        if self._is_up() and len(value) <= self._cache.max_bytes:
-            self._taken(await self._link.run(*self._setting(key, value)))
+    async def put(self, key: str, value: bytes) -> bool:
+        """Keep something, unless it is too large; True if it is kept."""
+        if not self._is_up() or len(value) > self._cache.max_bytes:
+            return False
+        return self._is_well(await self._link.run(*self._setting(key, value)))

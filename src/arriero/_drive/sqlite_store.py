@@ -74,10 +74,11 @@ class SqliteStore:
         """Give what is kept under a key; None if nothing is."""
         return self._do(lambda connection: self._get(connection, key))
 
-    def put(self, key: str, value: bytes) -> None:
-        """Keep something, unless it alone is too large."""
-        if len(value) <= self._cache.max_bytes:
-            self._do(lambda connection: self._put(connection, key, value))
+    def put(self, key: str, value: bytes) -> bool:
+        """Keep something, unless it alone is too large; True if it is kept."""
+        if len(value) > self._cache.max_bytes:
+            return False
+        return self._do(lambda connection: self._put(connection, key, value)) is True
 
     def size(self) -> tuple[int | None, int | None]:
         """Give None: the file is others' too, and asking takes a read."""
@@ -103,7 +104,7 @@ class SqliteStore:
                 connection.execute("UPDATE answers SET used_s = ? WHERE key = ?", (now_s, key))
         return found[0]
 
-    def _put(self, connection: sqlite3.Connection, key: str, value: bytes) -> None:
+    def _put(self, connection: sqlite3.Connection, key: str, value: bytes) -> bool:
         cache, now_s = self._cache, self._clock()
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -117,6 +118,7 @@ class SqliteStore:
                 evicted += 1
             connection.execute("COMMIT")
             self.evictions += evicted
+            return True
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
@@ -215,8 +217,8 @@ class Awaited:
 
         return await asyncio.to_thread(self._store.get, key)
 
-    async def put(self, key: str, value: bytes) -> None:
+    async def put(self, key: str, value: bytes) -> bool:
         """As of the store."""
         import asyncio
 
-        await asyncio.to_thread(self._store.put, key, value)
+        return await asyncio.to_thread(self._store.put, key, value)

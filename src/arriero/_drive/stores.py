@@ -18,7 +18,7 @@ def store_of(cache: Cache, outside: Outside) -> Store | None:
     if cache.redis is not None:
         from arriero._drive.redis_store import RedisStore, RedisTaskStore
 
-        link = outside.redis(cache.redis, cache.timeout_s)
+        link = outside.redis(cache.redis, cache.timeout_s, "no answers are kept or found")
         return (RedisTaskStore if outside.is_async else RedisStore)(cache, link)
     if cache.path is not None:
         from arriero._drive.sqlite_store import Awaited, SqliteStore

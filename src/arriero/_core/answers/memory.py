@@ -42,11 +42,11 @@ class MemoryStore:
             self._entries.move_to_end(key)
             return value
 
-    def put(self, key: str, value: bytes) -> None:
-        """Keep something, unless it alone is too large."""
+    def put(self, key: str, value: bytes) -> bool:
+        """Keep something, unless it alone is too large; True if it is kept."""
         cache = self._cache
         if len(value) > cache.max_bytes:
-            return
+            return False
         with self._lock:
             if key in self._entries:
                 self._drop(key)
@@ -55,6 +55,7 @@ class MemoryStore:
             while len(self._entries) > cache.max_entries or self._bytes > cache.max_bytes:
                 self._drop(next(iter(self._entries)))
                 self.evictions += 1
+        return True
 
     def _drop(self, key: str) -> None:
         value, _ = self._entries.pop(key)

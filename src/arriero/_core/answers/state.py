@@ -31,8 +31,8 @@ class Store(Protocol):
         """Give what is kept under a key; None if nothing is."""
         ...
 
-    def put(self, key: str, value: bytes) -> Awaitable[None] | None:
-        """Keep something, if there is room."""
+    def put(self, key: str, value: bytes) -> Awaitable[bool] | bool:
+        """Keep something, if there is room; True if it is kept."""
         ...
 
     def forget(self) -> None:

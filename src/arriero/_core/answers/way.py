@@ -72,8 +72,9 @@ def _keep(
     assert answers.store is not None
     assert progress.answer is not None
     head, body = progress.answer
-    if head.status == 200 and is_sound(call, made):
-        yield Consult(answers.store.put, (key, kept(made, body)))
+    if head.status != 200 or not is_sound(call, made):
+        return
+    if (yield Consult(answers.store.put, (key, kept(made, body)))):
         answers.count(stores=1)
 
 
