@@ -109,8 +109,14 @@ def test_a_server_that_is_not_there_says_what_to_start() -> None:
     """The first failure everybody meets names its remedy; other causes stand alone."""
     refused = Fault("connect", "connect", "Connection refused")
     unknown = Fault("connect", "connect", "name not found")
+    stranger = Fault(
+        "connect", "connect", "certificate not accepted: unable to get local issuer certificate"
+    )
 
     assert "'ollama serve' or 'arriero serve'" in str(
         error_of_fault(refused, LIMITS, spent_s=0, streaming=False)
+    )
+    assert str(error_of_fault(stranger, LIMITS, spent_s=0, streaming=False)).endswith(
+        "local issuer certificate: if it is the right server, name its authority with Tls(ca=...)"
     )
     assert str(error_of_fault(unknown, LIMITS, spent_s=0, streaming=False)) == "name not found"

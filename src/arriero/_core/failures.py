@@ -71,11 +71,21 @@ def _awaited(fault: Fault, budget: str) -> str:
     return _AWAITED.get(fault.phase, fault.reason)
 
 
+_REMEDIES = {
+    "connection refused": "nothing listens there; start 'ollama serve' or 'arriero serve'",
+    "certificate not accepted: unable to get": "if it is the right server, name its authority"
+    " with Tls(ca=...)",
+    "certificate not accepted: self": "if it is the right server, name its authority with"
+    " Tls(ca=...)",
+}
+
+
 def _with_remedy(reason: str) -> str:
-    """Add what to do to the one failure everybody meets on the first day."""
-    if not reason.lower().startswith("connection refused"):
-        return reason
-    return f"{reason}: nothing listens there; start 'ollama serve' or 'arriero serve'"
+    """Add what to do to the failures everybody meets."""
+    for beginning, remedy in _REMEDIES.items():
+        if reason.lower().startswith(beginning):
+            return f"{reason}: {remedy}"
+    return reason
 
 
 _EARLY_S = 0.005

@@ -10,7 +10,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.url import parse_url
 
 from arriero._core.http import Fault
-from arriero._transport.names import addresses_of
+from arriero._transport.names import UnansweredName, addresses_of
 from arriero._transport.origin import Origin, Proxy
 from arriero._transport.pins import require_pinned
 from arriero._transport.reason import reason_from
@@ -49,7 +49,7 @@ class Dialer:
             raise
         except TimeoutError as cause:
             connection.close()
-            raise Fault("timeout", "connect", str(cause) or "no connection in time") from cause
+            raise Fault("timeout", "connect", _awaited(cause)) from cause
         except Exception as cause:
             connection.close()
             raise Fault("connect", "connect", reason_from(cause)) from cause
@@ -87,6 +87,14 @@ class Dialer:
         headers = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
         through.set_tunnel(origin.host, origin.port, headers, "https" if hop.is_tls else "http")
         return through
+
+
+def _awaited(cause: TimeoutError) -> str:
+    if isinstance(cause, UnansweredName):
+        return str(cause)
+    if "handshake" in str(cause):
+        return "the TLS handshake did not end in time"
+    return "no connection in time"
 
 
 class _Plain(HTTPConnection):

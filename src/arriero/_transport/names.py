@@ -24,11 +24,15 @@ _asking: dict[tuple[int, str, int], Future[Addresses]] = {}
 """What is being asked for; with the process, as threads do not live on in a child."""
 
 
+class UnansweredName(TimeoutError):
+    """The time is over, and the resolver still thinks."""
+
+
 def addresses_of(host: str, port: int, until: float | None) -> Addresses:
     """Give the addresses of a host.
 
     Raises:
-        TimeoutError: `until` passed.
+        UnansweredName: `until` passed.
         OSError: there is no such name.
         UnicodeError: there can be none.
     """
@@ -43,7 +47,7 @@ def addresses_of(host: str, port: int, until: float | None) -> Addresses:
         return found.result(max(0.0, until - monotonic()))
     except TimeoutError:
         if not found.done():
-            raise TimeoutError(f"no answer to what the address of {host!r} is") from None
+            raise UnansweredName(f"no answer to what the address of {host!r} is") from None
         raise
     except (OSError, UnicodeError) as error:
         raise copy.copy(error) from None  # one object must not be raised in many threads

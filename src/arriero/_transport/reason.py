@@ -7,6 +7,9 @@ import re
 import socket
 import ssl
 
+_SOURCE = re.compile(r"\s*\(_ssl\.c:\d+\)|_ssl\.c:\d+:\s*")
+"""Where in Python's own source it was noticed, which helps nobody."""
+
 _USERINFO = re.compile(r"//[^/@\s]*@")
 
 
@@ -16,7 +19,8 @@ def reason_from(error: BaseException) -> str:
     if isinstance(root, ssl.SSLCertVerificationError):
         return f"certificate not accepted: {root.verify_message}"
     if isinstance(root, ssl.SSLError):
-        return f"TLS: {root.reason or root.strerror or root}".replace("_", " ").lower()
+        said = _SOURCE.sub("", str(getattr(root, "reason", "") or root.strerror or root))
+        return f"TLS: {said}".replace("_", " ").lower()
     if isinstance(root, socket.gaierror):
         return f"name not found: {root.strerror}"
     if isinstance(root, OSError) and root.errno:
