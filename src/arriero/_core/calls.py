@@ -97,6 +97,11 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
         return self.path in RUNS_MODEL
 
     @property
+    def is_repeatable(self) -> bool:
+        """True if it may be sent again though it may have reached the server."""
+        return self.repeat != "unsent"
+
+    @property
     def name(self) -> str:
         """Give method and path, as errors show them."""
         return f"{self.method} {self.path}"

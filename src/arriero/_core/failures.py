@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from arriero._core.http import Fault
+from arriero._core.secrecy import cleaned
 from arriero.errors import (
+    AccessDenied,
     ArrieroError,
     CertificateNotPinned,
     ClientClosed,
@@ -19,6 +21,8 @@ from arriero.errors import (
 )
 
 if TYPE_CHECKING:
+    from arriero._core.calls import Call
+    from arriero._core.operations import Progress, Target
     from arriero.settings import Timeouts
 
 
@@ -125,3 +129,38 @@ def verdict(error: ArrieroError) -> bool | None:
     if isinstance(error, _BAD_NEWS):
         return False
     return True if isinstance(error, ResponseError) else None
+
+
+def failure(
+    call: Call[Any],
+    target: Target,
+    progress: Progress,
+    fault: Fault,
+    *,
+    streaming: bool = False,
+) -> ArrieroError:
+    """Make the error of a fault in this call."""
+    spent_s = target.clock() - progress.started_s
+    cleaned(fault, progress.sent, call.secrets)
+    error = error_of_fault(fault, progress.timeouts, spent_s=spent_s, streaming=streaming)
+    if fault.kind == "lost" and not streaming:
+        error.retryable = call.is_repeatable
+    return told(error, call, progress)
+
+
+def told(error: ArrieroError, call: Call[Any], progress: Progress) -> ArrieroError:
+    """Write onto what came of a request which call it belongs to; no secret stays in it."""
+    cleaned(error, progress.sent, call.secrets)
+    if isinstance(error, ResponseError):
+        # Its text is the server's, word for word; a note is for who reads the traceback.
+        error.add_note(_circumstances(error, call, progress))
+    return described(error, call=call.name, host=progress.host, attempts=progress.attempts)
+
+
+def _circumstances(error: ResponseError, call: Call[Any], progress: Progress) -> str:
+    where = f"{call.name} at {progress.host}"
+    if not isinstance(error, AccessDenied):
+        return where
+    if any(name == "authorization" for name, _ in progress.sent):
+        return f"{where}: the credential that was sent was refused; it may have expired"
+    return f"{where}: no credential was sent, see Client(auth=...)"

@@ -21,7 +21,7 @@ from arriero._core.calls import Call
 from arriero._core.clearance import cleared, require_allowed, require_ours
 from arriero._core.completion import is_complete
 from arriero._core.effects import Authorize, Drop, LoadImage, Operation, ReadBody, Send
-from arriero._core.failures import described, error_of_fault
+from arriero._core.failures import described, failure, told
 from arriero._core.host import Base, origin_of, redirected
 from arriero._core.http import AnswerSource, Fault, FileBody, Head, HttpInfo, Request
 from arriero._core.images import ImagePath, loaded
@@ -30,16 +30,13 @@ from arriero._core.policy.cleartext import Cleartext, complaint, exposes
 from arriero._core.policy.concurrency import Permit
 from arriero._core.policy.shared_rate import Question
 from arriero._core.replies import error_of_reply
-from arriero._core.secrecy import cleaned
 from arriero.content import Content
 from arriero.errors import (
-    AccessDenied,
     ArrieroError,
     CredentialError,
     ParseError,
     ProtocolError,
     RequestError,
-    ResponseError,
     StreamIncomplete,
 )
 from arriero.settings import CallPolicy, Timeouts
@@ -283,7 +280,7 @@ def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Hea
         try:
             head: Head = yield Send(request, timeouts.connect_s, progress.until)
         except Fault as fault:
-            if fault.reused and fault.kind == "lost" and stale < MAX_STALE and _repeatable(call):
+            if fault.reused and fault.kind == "lost" and stale < MAX_STALE and call.is_repeatable:
                 stale += 1
                 progress.was_lost = True
                 continue
@@ -313,7 +310,7 @@ def opened(call: Call[Any], target: Target, progress: Progress) -> Operation[Hea
         except Fault:
             body = b""  # the status says more than the loss of its text
         error = error_of_reply(head.status, head.headers, body)
-        if head.status in _UNKNOWN and not _repeatable(call):
+        if head.status in _UNKNOWN and not call.is_repeatable:
             error.retryable = False
         error.phase = "head"
         raise told(error, call, progress)
@@ -334,10 +331,6 @@ def _guard(call: Call[Any], target: Target, progress: Progress, request: Request
 def _aside(question: Call[T], target: Target) -> Operation[T]:
     """Ask something on the way of another call, once."""
     return exchanged(question, target, begun(question, target))
-
-
-def _repeatable(call: Call[Any]) -> bool:
-    return call.repeat != "unsent"
 
 
 def prepared(call: Call[Any], progress: Progress) -> Operation[None]:
@@ -550,41 +543,6 @@ def _followed(
         headers = tuple(item for item in headers if item[0] != "content-type")
         return Request("GET", url, headers, None)
     return Request(request.method, url, headers, request.body)
-
-
-def failure(
-    call: Call[Any],
-    target: Target,
-    progress: Progress,
-    fault: Fault,
-    *,
-    streaming: bool = False,
-) -> ArrieroError:
-    """Make the error of a fault in this call."""
-    spent_s = target.clock() - progress.started_s
-    cleaned(fault, progress.sent, call.secrets)
-    error = error_of_fault(fault, progress.timeouts, spent_s=spent_s, streaming=streaming)
-    if fault.kind == "lost" and not streaming:
-        error.retryable = _repeatable(call)
-    return told(error, call, progress)
-
-
-def told(error: ArrieroError, call: Call[Any], progress: Progress) -> ArrieroError:
-    """Write onto what came of a request which call it belongs to; no secret stays in it."""
-    cleaned(error, progress.sent, call.secrets)
-    if isinstance(error, ResponseError):
-        # Its text is the server's, word for word; a note is for who reads the traceback.
-        error.add_note(_circumstances(error, call, progress))
-    return described(error, call=call.name, host=progress.host, attempts=progress.attempts)
-
-
-def _circumstances(error: ResponseError, call: Call[Any], progress: Progress) -> str:
-    where = f"{call.name} at {progress.host}"
-    if not isinstance(error, AccessDenied):
-        return where
-    if any(name == "authorization" for name, _ in progress.sent):
-        return f"{where}: the credential that was sent was refused; it may have expired"
-    return f"{where}: no credential was sent, see Client(auth=...)"
 
 
 def info(head: Head, progress: Progress) -> HttpInfo:

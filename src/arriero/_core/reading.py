@@ -10,12 +10,12 @@ from arriero._core.clearance import require_ours
 from arriero._core.completion import Tally
 from arriero._core.continuation import continued, is_cut, without_beginning
 from arriero._core.effects import Operation
-from arriero._core.failures import described
+from arriero._core.failures import described, failure, told
 from arriero._core.governed import failed, tried_again
 from arriero._core.http import Fault, Head, HttpInfo
 from arriero._core.judging import StreamJudge, is_judged
 from arriero._core.ndjson import NdjsonDecoder
-from arriero._core.operations import Progress, Target, attach_parsed, failure, info, told
+from arriero._core.operations import Progress, Target, attach_parsed, info
 from arriero.errors import (
     ArrieroError,
     AuditFailed,
