@@ -232,6 +232,12 @@ class Chunked:
         if self._rest:
             data = self._rest + data
             self._rest = b""
+        elif self._state == _IN_SIZE and data.endswith(b"\r\n"):
+            # Just one chunk, as tokens come.
+            for start in (4, 5):
+                known = _KNOWN_SIZES.get(data[:start])
+                if known is not None and start + known + 2 == len(data):
+                    return data[start:-2]
         content: list[bytes] = []
         at, end, state = 0, len(data), self._state
         while at < end:
