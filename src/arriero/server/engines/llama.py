@@ -129,8 +129,12 @@ def load_llama(
         params.n_batch = params.n_ubatch = plan.context_length
         if mean_pooling:
             params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    params.endpoint_metrics = True
     try:
         server: Any = xllamacpp.Server(params)
+        # Answered by the loop over the slots, which a thread begins a moment after loading. A
+        # server that is ended before that waits for its loop for ever.
+        server.handle_metrics()
     except Exception as cause:
         raise EngineError(500, f"llama.cpp could not load {path.name}: {cause}") from cause
     return LlamaEngine(server, key, size_bytes=size_bytes)
