@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from arriero._core.http import Fault
+from arriero._core.policy.cleartext import is_secret
 from arriero._core.secrecy import cleaned
 from arriero.errors import (
     AccessDenied,
@@ -148,19 +149,17 @@ def failure(
     return told(error, call, progress)
 
 
+_REFUSED = "the credential that was sent was refused; it may have expired"
+_NOT_SENT = "no credential was sent; give auth=, or user:password@ in the host's URL"
+
+
 def told(error: ArrieroError, call: Call[Any], progress: Progress) -> ArrieroError:
     """Write onto what came of a request which call it belongs to; no secret stays in it."""
     cleaned(error, progress.sent, call.secrets)
     if isinstance(error, ResponseError):
-        # Its text is the server's, word for word; a note is for who reads the traceback.
-        error.add_note(_circumstances(error, call, progress))
+        # Its text is the server's, word for word; notes are for who reads the traceback.
+        error.add_note(f"{call.name} at {progress.host}")
+    if isinstance(error, AccessDenied) and error.status == 401:
+        has_sent = any(is_secret(name) for name, _ in progress.sent)
+        error.add_note(_REFUSED if has_sent else _NOT_SENT)
     return described(error, call=call.name, host=progress.host, attempts=progress.attempts)
-
-
-def _circumstances(error: ResponseError, call: Call[Any], progress: Progress) -> str:
-    where = f"{call.name} at {progress.host}"
-    if not isinstance(error, AccessDenied):
-        return where
-    if any(name == "authorization" for name, _ in progress.sent):
-        return f"{where}: the credential that was sent was refused; it may have expired"
-    return f"{where}: no credential was sent, see Client(auth=...)"

@@ -107,7 +107,9 @@ def tell(error: ArrieroError, *, as_json: bool = False) -> None:
     """Write an error to stderr, and what its notes advise: for people, or as a line of JSON."""
     # An error within a stream has no status; the number stands for that, and says nothing.
     text = str(error).removesuffix(" (status code: -1)")
-    advice = "; ".join(getattr(error, "__notes__", ()))
+    notes: list[str] = getattr(error, "__notes__", [])
+    # Which call went where is for tracebacks: whoever typed the command knows.
+    advice = "; ".join(note for note in notes if note != f"{error.call} at {error.host}")
     if as_json:
         kind, code = type(error).__name__, int(exit_code_of(error))
         record = {
