@@ -9,7 +9,7 @@ from arriero._core.effects import Effect, Operation
 from arriero._core.governor import Governor
 from arriero._core.host import parse_host
 from arriero._core.http import Fault, Head
-from arriero._core.operations import Target
+from arriero._core.progress import Target
 from arriero.settings import Timeouts
 
 JSON = {"content-type": "application/json"}

@@ -10,7 +10,7 @@ import pytest
 from arriero._core.api import inference
 from arriero._core.calls import Call
 from arriero._core.effects import Send, Sleep
-from arriero._core.operations import begun
+from arriero._core.progress import begun
 from arriero._core.reading import Reading
 from arriero.errors import (
     ConnectionLost,

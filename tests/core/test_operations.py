@@ -13,7 +13,9 @@ from arriero._core.effects import Drop, LoadImage, ReadBody, Send
 from arriero._core.governed import whole
 from arriero._core.http import Fault, HttpInfo, Request
 from arriero._core.images import ImageFile, ImagePath
-from arriero._core.operations import MAX_REDIRECTS, begun, earliest, failure, opened
+from arriero._core.operations import failure, opened
+from arriero._core.progress import begun, earliest
+from arriero._core.requesting import MAX_REDIRECTS
 from arriero.errors import (
     ArrieroError,
     ClientClosed,

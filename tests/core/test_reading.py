@@ -9,7 +9,7 @@ import pytest
 from arriero._core.api import inference, models, service
 from arriero._core.calls import Call
 from arriero._core.http import Fault, HttpInfo
-from arriero._core.operations import begun
+from arriero._core.progress import begun
 from arriero._core.reading import GRACE_S, Reading
 from arriero.errors import (
     CallCancelled,

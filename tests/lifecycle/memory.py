@@ -11,7 +11,7 @@ from typing import Any
 from arriero._core.effects import Drop, HashFile, Operation, ReadBody, ReadPart, Send, Sleep
 from arriero._core.host import origin_of
 from arriero._core.http import Fault, Head
-from arriero._core.operations import Target
+from arriero._core.progress import Target
 from arriero.errors import ArrieroError
 from arriero.lifecycle.journal import Journal
 from arriero.lifecycle.work import Ask, Note, Work

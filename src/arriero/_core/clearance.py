@@ -16,7 +16,7 @@ from arriero.types.chat import InferenceResponse
 from arriero.types.models import ShowResponse
 
 if TYPE_CHECKING:
-    from arriero._core.operations import Progress, Target
+    from arriero._core.progress import Progress, Target
     from arriero.types.record import Record
 
 Ask: TypeAlias = "Callable[[Call[Any], Target], Operation[Any]]"

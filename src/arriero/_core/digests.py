@@ -16,7 +16,8 @@ from arriero._core.answers.flights import Flights, landing
 from arriero._core.calls import Call
 from arriero._core.effects import Operation
 from arriero._core.ndjson import RecordDecoder
-from arriero._core.operations import Progress, Target, begun, earliest, exchanged
+from arriero._core.operations import exchanged
+from arriero._core.progress import Progress, Target, begun, earliest
 from arriero.errors import ArrieroError
 from arriero.names import ConflictingSource, InvalidName, parse_name, split_source
 from arriero.settings import Timeouts

@@ -23,7 +23,7 @@ from arriero.errors import (
 
 if TYPE_CHECKING:
     from arriero._core.calls import Call
-    from arriero._core.operations import Progress, Target
+    from arriero._core.progress import Progress, Target
     from arriero.settings import Timeouts
 
 

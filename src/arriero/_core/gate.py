@@ -22,7 +22,7 @@ from arriero.settings import Breaker, Limits
 
 if TYPE_CHECKING:
     from arriero._core.calls import Call
-    from arriero._core.operations import Progress
+    from arriero._core.progress import Progress
 
 BEFORE_PERMIT = frozenset({"new", "queued", "back"})
 """Stages of a call that has no permit."""

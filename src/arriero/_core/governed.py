@@ -21,8 +21,9 @@ from arriero._core.effects import Operation, Sleep
 from arriero._core.http import Head
 from arriero._core.judging import judged_answer, judged_request
 from arriero._core.keeping import kept, noted
-from arriero._core.operations import Progress, Target, begun, exchanged, opened
+from arriero._core.operations import exchanged, opened
 from arriero._core.policy.retry import Stop
+from arriero._core.progress import Progress, Target, begun
 from arriero.errors import ArrieroError, CallCancelled, ModelNotFound
 from arriero.settings import CallPolicy
 

@@ -35,8 +35,8 @@ from arriero.settings import Breaker, Limits, Retry
 
 if TYPE_CHECKING:
     from arriero._core.calls import Call
-    from arriero._core.operations import Progress
     from arriero._core.policy.concurrency import Permit
+    from arriero._core.progress import Progress
 
 T = TypeVar("T")
 

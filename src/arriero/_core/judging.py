@@ -17,7 +17,8 @@ from arriero._core.effects import Consult, Operation
 from arriero._core.events import ContentJudged
 from arriero._core.failures import described
 from arriero._core.http import FileBody
-from arriero._core.operations import attach_parsed, encoded, images_loaded
+from arriero._core.operations import attach_parsed
+from arriero._core.requesting import encoded, images_loaded
 from arriero.content import Content, ContentAnswer, ContentRequest, Refuse
 from arriero.errors import ContentRefused, RequestError
 from arriero.types.chat import ChatResponse, GenerateResponse
@@ -26,7 +27,7 @@ from arriero.types.raw import RawResponse
 from arriero.types.record import Record
 
 if TYPE_CHECKING:
-    from arriero._core.operations import Progress, Target
+    from arriero._core.progress import Progress, Target
 
 _OTHERS = frozenset({"/api/create", "/api/web_search", "/api/web_fetch", "/v1/systemone"})
 """Paths of calls that carry a user's texts, besides those that run a model."""

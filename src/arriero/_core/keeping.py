@@ -7,7 +7,7 @@ from typing import Any
 from arriero._core.calls import Call
 from arriero._core.effects import Operation, Persist
 from arriero._core.failures import described
-from arriero._core.operations import Progress
+from arriero._core.progress import Progress
 from arriero.errors import ArrieroError, AuditFailed
 
 

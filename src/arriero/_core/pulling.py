@@ -16,7 +16,7 @@ from arriero._core.effects import Drop, Operation, ReadPart, Sleep
 from arriero._core.failures import described
 from arriero._core.governed import streamed
 from arriero._core.http import Fault
-from arriero._core.operations import Progress, Target, begun
+from arriero._core.progress import Progress, Target, begun
 from arriero._core.reading import Reading
 from arriero.errors import (
     AccessDenied,

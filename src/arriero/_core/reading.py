@@ -15,7 +15,8 @@ from arriero._core.governed import failed, tried_again
 from arriero._core.http import Fault, Head, HttpInfo
 from arriero._core.judging import StreamJudge, is_judged
 from arriero._core.ndjson import NdjsonDecoder
-from arriero._core.operations import Progress, Target, attach_parsed, info
+from arriero._core.operations import attach_parsed
+from arriero._core.progress import Progress, Target, info
 from arriero.errors import (
     ArrieroError,
     AuditFailed,

@@ -12,7 +12,7 @@ from arriero._core.sketch import Sketch, Spread
 
 if TYPE_CHECKING:
     from arriero._core.gate import Gate
-    from arriero._core.operations import Progress
+    from arriero._core.progress import Progress
     from arriero._core.witnesses import Witnesses
 
 

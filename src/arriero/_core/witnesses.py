@@ -21,7 +21,7 @@ from arriero.errors import AuditFailed
 
 if TYPE_CHECKING:
     from arriero._core.calls import Call
-    from arriero._core.operations import Progress
+    from arriero._core.progress import Progress
 
 
 class Witnesses:

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Self
 from arriero._core.api.explained import explained
 from arriero._core.events import Observer
 from arriero._core.journal import Journal
-from arriero._core.operations import Target
 from arriero._core.policy.cleartext import Cleartext
+from arriero._core.progress import Target
 from arriero._core.statistics import Connections, Statistics
 from arriero._drive.identities import secret_among
 from arriero._drive.setup import UNSET, Setup, setup

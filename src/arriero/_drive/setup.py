@@ -19,9 +19,9 @@ from arriero._core.governor import Governor
 from arriero._core.host import Base, origin_of, parse_host
 from arriero._core.journal import Journal
 from arriero._core.ndjson import DEFAULT_MAX_LINE_BYTES
-from arriero._core.operations import Headers, Provide, Target
 from arriero._core.policy.cleartext import Cleartext, complaint, is_readable, is_secret
 from arriero._core.policy.shared_rate import SharedRates
+from arriero._core.progress import Headers, Provide, Target
 from arriero._core.proxy import proxy_for
 from arriero._drive.guarding import guard_of
 from arriero._drive.identities import Identity, identity_of, is_httpx_auth

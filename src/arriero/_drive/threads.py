@@ -33,7 +33,7 @@ from arriero._core.effects import (
 from arriero._core.governed import streamed, whole
 from arriero._core.http import Fault, Head
 from arriero._core.images import ImageFile, ImagePath
-from arriero._core.operations import begun, earliest
+from arriero._core.progress import begun, earliest
 from arriero._core.reading import Reading
 from arriero._core.statistics import Connections
 from arriero._drive.configured import Configured

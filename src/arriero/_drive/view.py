@@ -8,7 +8,7 @@ from arriero._core.calls import Call
 from arriero._core.effects import Operation
 from arriero._core.http import HttpInfo
 from arriero._core.keeping import kept
-from arriero._core.operations import Progress, Target
+from arriero._core.progress import Progress, Target
 from arriero._core.reading import Reading
 from arriero.errors import AuditFailed
 from arriero.settings import CallPolicy

@@ -12,7 +12,7 @@ from arriero._async.client import AsyncClient as OurAsyncClient
 from arriero._core.calls import Call
 from arriero._core.governed import whole
 from arriero._core.host import parse_host
-from arriero._core.operations import images_loaded
+from arriero._core.requesting import images_loaded
 from arriero._default import DefaultClient as OurDefaultClient
 from arriero._drive.configured import Configured
 from arriero._drive.tasks import AsyncStream

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from arriero._core.host import parse_host
-from arriero._core.operations import Target
+from arriero._core.progress import Target
 from arriero._drive.setup import Setup, timeouts_of
 from arriero._transport.tls import context_from
 from arriero.errors import MissingExtra

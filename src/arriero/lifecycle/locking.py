@@ -14,7 +14,7 @@ from arriero._core.api import models as calls
 from arriero._core.api import service
 from arriero._core.api.ensure import offered
 from arriero._core.effects import HashFile, Operation
-from arriero._core.operations import Target
+from arriero._core.progress import Target
 from arriero._core.registry import Manifest, checked_name
 from arriero.errors import ArrieroError, RequestError
 from arriero.lifecycle.facts import Facts, facts_of, text_digest

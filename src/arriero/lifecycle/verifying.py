@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from arriero._core.api import ensure, models
 from arriero._core.effects import HashFile, Operation
-from arriero._core.operations import Target
+from arriero._core.progress import Target
 from arriero.errors import VerificationFailed
 from arriero.lifecycle.facts import Facts, differences, facts_of
 from arriero.lifecycle.licences import identifiers

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from arriero._core.calls import Call
 from arriero._core.effects import Operation
 from arriero._core.governed import whole
-from arriero._core.operations import Target
+from arriero._core.progress import Target
 from arriero.errors import ArrieroError
 
 if TYPE_CHECKING:

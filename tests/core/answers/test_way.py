@@ -13,7 +13,7 @@ from arriero._core.api.inference import generate
 from arriero._core.api.models import copy, list_models
 from arriero._core.effects import Consult, Effect, Operation, ReadBody, Send, Wait
 from arriero._core.governed import whole
-from arriero._core.operations import Target
+from arriero._core.progress import Target
 from arriero.errors import (
     BadRequest,
     CallCancelled,

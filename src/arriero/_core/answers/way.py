@@ -19,13 +19,9 @@ from arriero._core.digests import asked
 from arriero._core.effects import Consult, Operation
 from arriero._core.failures import described
 from arriero._core.http import AnswerSource, Head, HttpInfo
-from arriero._core.operations import (
-    Progress,
-    Target,
-    earliest,
-    made_of,
-    prepared,
-)
+from arriero._core.operations import made_of
+from arriero._core.progress import Progress, Target, earliest
+from arriero._core.requesting import prepared
 from arriero.errors import ArrieroError, DeadlineExceeded, ParseError
 from arriero.types.record import Record
 

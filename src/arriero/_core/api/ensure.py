@@ -16,7 +16,7 @@ from arriero._core.api.models import blob_exists, list_models, show
 from arriero._core.effects import Operation
 from arriero._core.governed import whole
 from arriero._core.known_models import nearest
-from arriero._core.operations import Target
+from arriero._core.progress import Target
 from arriero._core.pulling import OnProgress, pulled
 from arriero._core.registry import Manifest, checked_digest, checked_name
 from arriero.errors import ArrieroError, ModelNotFound, RequestError, VerificationFailed

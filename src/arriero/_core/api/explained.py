@@ -13,7 +13,7 @@ from arriero.egress import EgressDecision
 from arriero.errors import RequestError
 
 if TYPE_CHECKING:
-    from arriero._core.operations import Target
+    from arriero._core.progress import Target
 
 
 def _ensure(model: str, *, insecure: bool = False, **_: Any) -> tuple[Call[Any], ...]:

@@ -25,7 +25,7 @@ from arriero._core.effects import HashFile, Operation
 from arriero._core.governed import whole
 from arriero._core.http import FileBody, Head
 from arriero._core.ndjson import RecordDecoder
-from arriero._core.operations import Target
+from arriero._core.progress import Target
 from arriero.errors import CapabilityError, RequestError
 from arriero.settings import CallPolicy, Timeouts
 from arriero.types.models import (

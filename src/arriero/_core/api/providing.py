@@ -10,7 +10,7 @@ from typing import cast
 from arriero._core.api.ensure import ensure
 from arriero._core.effects import Operation
 from arriero._core.governor import Governor
-from arriero._core.operations import Provide, Target
+from arriero._core.progress import Provide, Target
 from arriero._core.registry import checked_name
 from arriero.errors import RequestError
 from arriero.settings import Timeouts
