@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import select
 from collections import deque
 from typing import Any
 
@@ -21,6 +23,7 @@ class AsyncWire(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self._pid = os.getpid()
         self.transport: Any = None
         self.served = 0
         """Requests answered in full."""
@@ -108,9 +111,17 @@ class AsyncWire(asyncio.Protocol):
         return not (self._is_over or self.is_aborted or self.transport.is_closing())
 
     @property
-    def has_room(self) -> bool:
-        """True if all that was sent is with the system."""
-        return not self.transport.get_write_buffer_size()
+    def is_even(self) -> bool:
+        """True if all that was sent is with the system, and all that arrived was taken."""
+        return not (self._arrived or self.transport.get_write_buffer_size())
+
+    @property
+    def is_quiet(self) -> bool:
+        """True if nothing lies with the system that the loop has not noticed yet.
+
+        A loop that was busy does not know that the peer hung up, or spoke unasked.
+        """
+        return _is_quiet(self.transport.get_extra_info("socket").fileno())
 
     def take(self) -> bytes:
         """Give what has arrived, maybe nothing."""
@@ -185,26 +196,29 @@ class AsyncWire(asyncio.Protocol):
     def abort(self) -> None:
         """Close the socket at once, and let whoever waits for it find that out."""
         self.is_aborted = True
-        if self.loop.is_closed():
+        # A forked child shares the selector: the loop's way would take the parent's socket out.
+        if self.loop.is_closed() or self._pid != os.getpid():
             self.bury()
         else:
             self.transport.abort()
             self._wake()
 
-    def drop(self) -> None:
-        """Close the socket from wherever the garbage collector runs."""
-        loop = self.loop
-        if loop.is_closed() or asyncio._get_running_loop() is loop or not loop.is_running():
-            self.abort()
-        else:
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self.abort)
-
     def bury(self) -> None:
-        """Close the socket without the loop, and leave nothing that would warn."""
+        """Close the socket without the loop, which does not run, and leave nothing that warns."""
         self.is_aborted = True
         transport, self.transport = self.transport, _GONE
-        bury(transport)
+        is_foreign = self.loop.is_closed() or self._pid != os.getpid()
+        bury(transport, None if is_foreign else self.loop)
+        with contextlib.suppress(RuntimeError):  # who waits may do so in a loop that is closed
+            self._wake()
+
+
+def _is_quiet(number: int) -> bool:
+    if not hasattr(select, "poll"):  # Windows, where `select` takes any number
+        return not select.select([number], [], [], 0)[0]
+    looking = select.poll()
+    looking.register(number, select.POLLIN)
+    return not looking.poll(0)
 
 
 class _Gone:

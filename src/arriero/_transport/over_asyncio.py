@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 
 from arriero._core.http import Fault, FaultKind, FileBody, Request
 from arriero._core.statistics import Connections
 from arriero._transport.async_dial import AsyncDialer
+from arriero._transport.async_pool import AsyncPool
 from arriero._transport.async_wire import AsyncWire
 from arriero._transport.http1 import Body, Head, HeadReader, Malformed, body_of
 from arriero._transport.interface import AsyncAnswer, TransportSettings
 from arriero._transport.origin import Origin
-from arriero._transport.outgoing import IDLE_S, JOINED_BYTES, head_bytes, target_of
+from arriero._transport.outgoing import JOINED_BYTES, head_bytes, target_of
 from arriero._transport.reason import reason_from
 from arriero._transport.upload import PIECE_BYTES, AsyncFilePieces
 from arriero.errors import Phase
@@ -27,7 +27,7 @@ class AsyncioTransport:
     """Sends requests over connections of one event loop, that of the first request."""
 
     def __init__(self, settings: TransportSettings) -> None:
-        self._pools: dict[Origin, _Pool] = {}  # first, as `__del__` runs whatever is refused
+        self._pools: dict[Origin, AsyncPool] = {}  # first, as `__del__` runs whatever is refused
         self._is_closed = False
         self._settings = settings.pool
         self._dialer = AsyncDialer(settings)
@@ -41,7 +41,8 @@ class AsyncioTransport:
         pool = self._pools.get(target.origin)
         if pool is None:
             settings = self._settings
-            pool = _Pool(settings.max_connections, settings.keep_idle)
+            loop = asyncio.get_running_loop()
+            pool = AsyncPool(loop, settings.max_connections, settings.keep_idle)
             self._pools[target.origin] = pool
         wire = pool.idle_wire() if pool.has_room else None
         if wire is None:
@@ -53,7 +54,7 @@ class AsyncioTransport:
             pool.release(wire)
             raise
 
-    async def _new(self, pool: _Pool, origin: Origin, connect_s: float | None) -> AsyncWire:
+    async def _new(self, pool: AsyncPool, origin: Origin, connect_s: float | None) -> AsyncWire:
         loop = asyncio.get_running_loop()
         until = None if connect_s is None else loop.time() + connect_s
         deadline = asyncio.timeout_at(until)
@@ -87,107 +88,12 @@ class AsyncioTransport:
     def discard(self) -> None:
         """See `AsyncTransport.discard`."""
         self._is_closed = True
-        for pool in self._pools.values():
-            pool.discard()
+        for pool in list(self._pools.values()):
+            pool.discard(in_use=True)
 
     def __del__(self) -> None:
-        self.discard()
-
-
-class _Pool:
-    """Connections to one origin.
-
-    Attributes:
-        in_use: Those that serve a request.
-    """
-
-    def __init__(self, max_connections: int | None, keep_idle: int) -> None:
-        self._max = max_connections
-        self._keep_idle = keep_idle
-        self._idle: list[AsyncWire] = []
-        self.in_use: set[AsyncWire] = set()
-        self._promised = 0
-        """Connections that are being made."""
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._is_closed = False
-
-    @property
-    def has_room(self) -> bool:
-        """True if one more connection may be used."""
-        return self._max is None or len(self.in_use) + self._promised < self._max
-
-    async def room(self) -> None:
-        """Wait until one more connection may be used; `end_promise` is then to be called."""
-        while not self.has_room:
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            try:
-                await turn
-            except BaseException:
-                if turn in self._waiting:
-                    self._waiting.remove(turn)
-                elif turn.done() and not turn.cancelled():
-                    self._next()  # it was ours, and we do not take it
-                raise
-        self._promised += 1
-
-    def end_promise(self) -> None:
-        """Take in that a connection was made, or could not be."""
-        self._promised -= 1
-        self._next()
-
-    def _next(self) -> None:
-        while self._waiting and self.has_room:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-
-    def idle_wire(self) -> AsyncWire | None:
-        """Take the connection used last that still stands."""
-        idle = self._idle
-        while idle:
-            wire = idle.pop()
-            if wire.stands and wire.loop.time() - wire.idle_since < IDLE_S:
-                wire.is_idle = False
-                self.in_use.add(wire)
-                return wire
-            wire.abort()
-        return None
-
-    def release(self, wire: AsyncWire) -> None:
-        """End one use; keep the connection for the next if it stands."""
-        self.in_use.discard(wire)
-        if wire.stands:
-            wire.idle_since = wire.loop.time()
-            wire.is_idle = True
-            self._idle.append(wire)
-            self._trim(0 if self._is_closed else self._keep_idle)
-        self._next()
-
-    def count(self) -> Connections:
-        """Give how many connections there are at this moment."""
-        idle = sum(wire.stands for wire in list(self._idle))
-        return Connections(in_use=len(self.in_use), idle=idle)
-
-    def close(self) -> int:
-        """Close what is idle now, and what becomes so later; gives how many are closed."""
-        self._is_closed = True
-        return self._trim(0)
-
-    def _trim(self, size: int) -> int:
-        closed = 0
-        while len(self._idle) > size:
-            self._idle.pop(0).abort()
-            closed += 1
-        return closed
-
-    def discard(self) -> None:
-        """Close all without the loop."""
-        for wire in (*self._idle, *self.in_use):
-            wire.bury()
-        self._idle.clear()
-        self.in_use.clear()
+        for pool in list(self._pools.values()):
+            pool.discard(in_use=False)  # an answer that is still read outlives its client
 
 
 class _Exchange:
@@ -200,7 +106,7 @@ class _Exchange:
         self._reader = HeadReader()
         self._is_sent = False
 
-    async def answer(self, head: bytes, pool: _Pool) -> AsyncAnswer:
+    async def answer(self, head: bytes, pool: AsyncPool) -> AsyncAnswer:
         """Send all, and read the head of the answer.
 
         Raises:
@@ -287,12 +193,18 @@ class _Answer:
     """An open answer; see `AsyncAnswer`."""
 
     def __init__(
-        self, pool: _Pool, wire: AsyncWire, head: Head, body: Body, rest: bytes, is_reusable: bool
+        self,
+        pool: AsyncPool,
+        wire: AsyncWire,
+        head: Head,
+        body: Body,
+        rest: bytes,
+        is_reusable: bool,
     ) -> None:
         self.status = head.status
         self.headers: Mapping[str, str] = head.headers
         self.reused = wire.served > 0
-        self._pool: _Pool | None = pool
+        self._pool: AsyncPool | None = pool
         self._wire = wire
         self._body = body
         self._rest = rest
@@ -324,12 +236,12 @@ class _Answer:
 
     def _end(self) -> bytes:
         self._wire.end()
-        if self._is_aborted or not self._body.end():
+        if self._wire.is_aborted or not self._body.end():
             raise ConnectionResetError("the server closed the connection inside the answer")
         return b""
 
     def _fault(self, kind: FaultKind, reason: str) -> Fault:
-        if self._is_aborted:
+        if self._wire.is_aborted:
             kind, reason = "closed", "the answer was aborted"
         self.abort()
         return Fault(kind, "body", reason, reused=self.reused)
@@ -340,7 +252,8 @@ class _Answer:
         if pool is None:
             return
         body, wire = self._body, self._wire
-        if self._is_reusable and body.is_done and not body.has_surplus and wire.has_room:
+        is_clean = body.is_done and not body.has_surplus and not self._rest and wire.is_even
+        if self._is_reusable and is_clean:
             wire.served += 1
         else:
             wire.abort()
@@ -357,5 +270,4 @@ class _Answer:
     def __del__(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
-            self._wire.drop()
-            pool.in_use.discard(self._wire)
+            pool.drop(self._wire)
