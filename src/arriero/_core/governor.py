@@ -30,7 +30,7 @@ from arriero._core.policy.retry import Again, RetryBudget, Stop, decide, wait_be
 from arriero._core.policy.shared_rate import SharedRates
 from arriero._core.statistics import CacheStatistics, Counts, Statistics, snapshot
 from arriero._core.witnesses import Witnesses
-from arriero.errors import ArrieroError, CircuitOpen
+from arriero.errors import ArrieroError
 from arriero.settings import Breaker, Limits, Retry
 
 if TYPE_CHECKING:
@@ -117,8 +117,7 @@ class Governor:
             with self._lock:
                 return self._gate.step(call, progress, host, now_s, answer)
         except ArrieroError as error:
-            where = host if isinstance(error, CircuitOpen) else ""
-            described(error, call=call.name, host=where, attempts=progress.attempts)
+            described(error, call=call.name, host=host, attempts=progress.attempts)
             raise
         finally:
             self._let_go()

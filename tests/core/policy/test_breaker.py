@@ -93,6 +93,22 @@ def test_late_news_of_before_is_ignored() -> None:
     assert made.state == "closed"
 
 
+def test_models_nobody_asks_for_any_more_are_forgotten() -> None:
+    """Names may come from outside; what is open, or has failed lately, stays."""
+    circuits = Circuits(Breaker(failures=1, share=1.0, window_s=30, open_s=1e9))
+    for number in range(5000):
+        entry, _ = circuits.ask(
+            ("host", f"bad {number % 3}" if number < 3 else f"m{number}"), number
+        )
+        if entry is not None and number < 3:
+            circuits.settle(("host", f"bad {number}"), entry, is_good=False, now_s=number)
+    states = circuits.states()
+    assert len(states) <= 1000
+    assert [state for (_, name), state in states.items() if name.startswith("bad")] == ["open"] * 3
+    circuits.settle(("host", "m3"), 0, is_good=False, now_s=5000)  # ended after it was forgotten
+    assert ("host", "m3") not in circuits.states()
+
+
 def test_changes_are_told_by_host_and_model() -> None:
     """One circuit for each; what opened is told once."""
     circuits = Circuits(Breaker(failures=1))

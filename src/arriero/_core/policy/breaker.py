@@ -15,6 +15,10 @@ Key: TypeAlias = tuple[str, str]
 _MOST_KEPT = 512
 """Most outcomes kept: at higher rates the window is shorter than its name says."""
 
+_SWEEP_AT = 1000
+"""Circuits from which on those that say nothing are forgotten: whoever lets others name models
+must not be filled up by them."""
+
 
 class Circuit:
     """State of one host and model.
@@ -83,6 +87,11 @@ class Circuit:
         enough = failures >= min(self._breaker.failures, _MOST_KEPT)
         return enough and failures >= self._breaker.share * len(self._outcomes)
 
+    def is_blank(self, now_s: float) -> bool:
+        """Tell whether a new one would decide the same."""
+        newest_s = self._outcomes[-1][0] if self._outcomes else float("-inf")
+        return self.state == "closed" and newest_s < now_s - self._breaker.window_s
+
     def _open(self, now_s: float) -> None:
         self.state, self._opened_s = "open", now_s
         self._outcomes.clear()
@@ -96,17 +105,20 @@ class Circuits:
         changes: What changed its state since somebody looked last.
     """
 
-    __slots__ = ("_breaker", "_circuits", "changes")
+    __slots__ = ("_breaker", "_circuits", "_sweep_at", "changes")
 
     def __init__(self, breaker: Breaker) -> None:
         self._breaker = breaker
         self._circuits: dict[Key, Circuit] = {}
+        self._sweep_at = _SWEEP_AT
         self.changes: deque[tuple[Key, State]] = deque()
 
     def ask(self, key: Key, now_s: float) -> tuple[int | None, float]:
         """See `Circuit.ask` and `Circuit.rest_s`."""
         circuit = self._circuits.get(key)
         if circuit is None:
+            if len(self._circuits) >= self._sweep_at:
+                self._sweep(now_s)
             circuit = self._circuits[key] = Circuit(self._breaker)
         before = circuit.state
         entry = circuit.ask(now_s)
@@ -116,11 +128,18 @@ class Circuits:
 
     def settle(self, key: Key, entry: int, is_good: bool | None, now_s: float) -> None:
         """See `Circuit.settle`."""
-        circuit = self._circuits[key]
+        circuit = self._circuits.get(key)
+        if circuit is None:
+            return  # forgotten meanwhile
         before = circuit.state
         circuit.settle(entry, is_good, now_s)
         if circuit.state != before:
             self.changes.append((key, circuit.state))
+
+    def _sweep(self, now_s: float) -> None:
+        kept = {key: one for key, one in self._circuits.items() if not one.is_blank(now_s)}
+        self._circuits = kept
+        self._sweep_at = max(_SWEEP_AT, 2 * len(kept))  # else each new name would cost a sweep
 
     def states(self) -> dict[Key, State]:
         """Give the state of each."""
