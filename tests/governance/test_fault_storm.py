@@ -19,6 +19,7 @@ from arriero import (
     AsyncClient,
     Breaker,
     CallPolicy,
+    CircuitOpen,
     Client,
     Limits,
     Retry,
@@ -110,6 +111,14 @@ class Storm:
         with self.lock:
             self.outcomes[kind] += 1
 
+    @staticmethod
+    def rest_s(error: BaseException | None) -> float:
+        """Give how long a caller who listens leaves the server alone before the next call.
+
+        Who does not, spends all calls on an open circuit within some milliseconds.
+        """
+        return error.retry_after_s if isinstance(error, CircuitOpen) else 0.0
+
 
 def answer_to(name: str) -> str:
     """Give the answer to a question: six words, each its own record."""
@@ -189,6 +198,7 @@ def one(storm: Storm, client: Client, name: str, is_stream: bool, dice: random.R
     except BaseException as caught:
         error = caught
     storm.judge(name, text, error, time.monotonic() - began_s)
+    time.sleep(storm.rest_s(error))
 
 
 @pytest.mark.slow
@@ -233,3 +243,4 @@ async def one_task(
     except BaseException as caught:
         error = caught
     storm.judge(name, text, error, time.monotonic() - began_s)
+    await asyncio.sleep(storm.rest_s(error))
