@@ -96,8 +96,15 @@ class Line:
         self._stopping.wait()
 
     def close(self) -> None:
-        """Hang up in good order."""
+        """Hang up in good order, but for TLS: see `end_tls`."""
         self._sock.close()
+
+    def end_tls(self) -> None:
+        """Say that nothing more comes, and leave the connection open."""
+        assert isinstance(self._sock, ssl.SSLSocket)
+        self._sock.settimeout(0)
+        with contextlib.suppress(ssl.SSLWantReadError):  # the client has not said so yet
+            self._sock.unwrap()
 
     def reset(self) -> None:
         """Hang up with a reset."""

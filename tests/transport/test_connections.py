@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -341,6 +342,23 @@ def test_ipv6_addresses_are_hosts(adapter: Adapter) -> None:
     with peer:
         assert fetch(adapter, get(peer.url)) == b"{}"
     assert seen[0].headers["host"] == f"[::1]:{peer.port}"
+
+
+def test_a_family_of_addresses_this_machine_lacks_is_passed_over(
+    adapter: Adapter, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container without IPv6 still finds ::1 in its list of hosts."""
+    if name.startswith("httpx"):
+        pytest.skip("httpcore connects")
+    real = socket.getaddrinfo
+
+    def with_odd_one(*args: Any, **how: Any) -> Any:
+        odd = (socket.AF_APPLETALK, socket.SOCK_STREAM, 6, "", ("::1", 1, 0, 0))
+        return [odd, *real(*args, **how)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", with_odd_one)
+    with Peer(answering(whole())) as peer:
+        assert fetch(adapter, get(peer.url)) == b"{}"
 
 
 def _child(run: Callable[[], bool]) -> None:

@@ -15,7 +15,7 @@ from arriero._transport.tls import context_from
 from arriero.errors import RequestError
 from arriero.settings import Tls
 
-from .adapters import Adapter, fetch, get, post, rest_of
+from .adapters import Adapter, fault_of, fetch, get, post, rest_of
 from .certificates import PASSWORD, Certificates, issue
 from .peer import CHUNKED, Line, Peer, Received, answering, chunk, whole
 
@@ -190,6 +190,44 @@ def test_aborting_wakes_a_blocked_read_over_tls(make: Make, certificates: Certif
         assert caught.value.kind == "closed"
         answer.close()
         peer.wait_ended()
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", CHUNKED + b"3\r\n"])
+@pytest.mark.parametrize("wait_s", [0.0, 0.02], ids=["at once", "later"])
+def test_a_cut_is_no_end(
+    make: Make, certificates: Certificates, name: str, head: bytes, wait_s: float
+) -> None:
+    """Anybody can close a TCP connection; only the server can end TLS."""
+    if name.startswith("httpx"):
+        pytest.skip("httpcore takes a cut for the end of such a body")
+    adapter = make(with_tls(ca=certificates.ca))
+
+    def script(line: Line) -> None:
+        line.request()
+        line.send(head + b"one")
+        line.pause(wait_s)
+        line.close()
+
+    with Peer(script, tls=certificates.server()) as peer:
+        fault = fault_of(adapter, post(peer.url))
+    assert (fault.kind, fault.phase) == ("lost", "body")
+    assert "inside the answer" in fault.reason
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.02], ids=["at once", "later"])
+def test_a_body_may_end_with_its_tls(make: Make, certificates: Certificates, wait_s: float) -> None:
+    """The server says that it is done, and then hangs up."""
+    adapter = make(with_tls(ca=certificates.ca))
+
+    def script(line: Line) -> None:
+        line.request()
+        line.send(b"HTTP/1.1 200 OK\r\n\r\none")
+        line.pause(wait_s)
+        line.end_tls()
+        line.drain()
+
+    with Peer(script, tls=certificates.server()) as peer:
+        assert fetch(adapter, get(peer.url)) == b"one"
 
 
 def test_large_bodies_are_sent_over_tls(make: Make, certificates: Certificates) -> None:

@@ -96,7 +96,11 @@ async def _connected(
     addresses = await _addresses(loop, origin)
     failure: OSError = OSError("the name has no address")
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
-        one = socket.socket(family, kind, protocol)
+        try:
+            one = socket.socket(family, kind, protocol)
+        except OSError as error:  # a family this machine does not have
+            failure = error
+            continue
         try:
             one.setblocking(False)  # noqa: FBT003  # its signature
             # A model may think for minutes: keep routers from forgetting the connection.

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import select
+import ssl
 from collections import deque
 from typing import Any
 
@@ -29,6 +30,8 @@ class AsyncWire(asyncio.Protocol):
         """Requests answered in full."""
         self.idle_since = 0.0
         self.is_aborted = False
+        self.was_cut = False
+        """True if TLS ended without a word: anybody can close a TCP connection."""
         self.is_idle = False
         """True while nobody expects it to speak: if it does, it is of no use any more."""
         self._arrived: deque[bytes] = deque()
@@ -74,12 +77,14 @@ class AsyncWire(asyncio.Protocol):
     def eof_received(self) -> None:
         """Take in that the peer says no more; asyncio then closes the connection."""
         self._is_over = True
+        self.was_cut = _is_cut(self.transport.get_extra_info("ssl_object"))
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take in that the connection is gone."""
-        self._is_over = True
-        self._error = exc
+        if not self._is_over:  # else the peer had said all
+            self._is_over = True
+            self._error = exc or ConnectionResetError("the connection is closed")
         self._wake()
 
     def pause_writing(self) -> None:
@@ -211,6 +216,18 @@ class AsyncWire(asyncio.Protocol):
         bury(transport, None if is_foreign else self.loop)
         with contextlib.suppress(RuntimeError):  # who waits may do so in a loop that is closed
             self._wake()
+
+
+def _is_cut(session: ssl.SSLObject | None) -> bool:
+    # asyncio reports a connection that was closed below TLS as it does the end of TLS.
+    if session is None:
+        return False
+    try:
+        return bool(session.read(1))
+    except ssl.SSLZeroReturnError:
+        return False
+    except ssl.SSLError:
+        return True
 
 
 def _is_quiet(number: int) -> bool:

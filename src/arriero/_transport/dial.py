@@ -138,7 +138,11 @@ def _connected(host: str, port: int, until: float | None) -> socket.socket:
     addresses = addresses_of(host, port, until)
     failure: OSError = OSError("the name has no address")
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
-        one = _Bounded(family, kind, protocol)
+        try:
+            one = _Bounded(family, kind, protocol)
+        except OSError as error:  # a family this machine does not have
+            failure = error
+            continue
         one.until = until
         try:
             for option in _SOCKET_OPTIONS:

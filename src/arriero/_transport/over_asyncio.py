@@ -235,8 +235,9 @@ class _Answer:
         return b""
 
     def _end(self) -> bytes:
-        self._wire.end()
-        if self._wire.is_aborted or not self._body.end():
+        wire = self._wire
+        wire.end()
+        if wire.is_aborted or wire.was_cut or not self._body.end():
             raise ConnectionResetError("the server closed the connection inside the answer")
         return b""
 

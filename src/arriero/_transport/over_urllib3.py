@@ -295,7 +295,8 @@ class _Answer:
             raise self._fault("protocol", str(cause)) from cause
 
     def _end(self) -> bytes:
-        if self._wire.is_aborted or not self._body.end():
+        wire = self._wire
+        if wire.is_aborted or wire.was_cut or not self._body.end():
             raise ConnectionResetError("the server closed the connection inside the answer")
         return b""
 

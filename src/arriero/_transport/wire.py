@@ -9,6 +9,7 @@ import ssl
 import struct
 import sys
 from time import monotonic
+from typing import cast
 
 from urllib3.util.wait import wait_for_socket
 
@@ -29,6 +30,7 @@ class Wire:
         "idle_since",
         "is_aborted",
         "served",
+        "was_cut",
     )
 
     def __init__(self, connected: socket.socket) -> None:
@@ -45,6 +47,10 @@ class Wire:
         """Requests answered in full."""
         self.idle_since = 0.0
         self.is_aborted = False
+        self.was_cut = False
+        """True if TLS ended without a word: anybody can close a TCP connection."""
+        if _is_tls(connected):
+            cast(ssl.SSLSocket, connected).suppress_ragged_eofs = False
 
     def receive(self, until: float | None) -> bytes:
         """Give what is there, waiting for it if nothing is; ``b""`` if the peer is done.
@@ -68,6 +74,9 @@ class Wire:
             self._is_busy = True
             try:
                 return self._socket.recv(READ_BYTES)
+            except ssl.SSLEOFError:
+                self.was_cut = True
+                return b""
             except (TimeoutError, BlockingIOError):
                 self._allowed_s = -1.0
             finally:
