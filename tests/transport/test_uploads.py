@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from arriero._core.http import Fault, FileBody
+from arriero._transport import upload
 
 from .adapters import Adapter, post, rest_of
-from .peer import Line, Peer, Received, answering, whole
+from .peer import WAIT_S, Line, Peer, Received, answering, whole
 
 MEGABYTE = 1 << 20
 
@@ -182,3 +185,34 @@ def test_aborted_uploads_leave_no_file_open(adapter: Adapter, tmp_path: Path) ->
         adapter.run(asyncio.sleep(0.05))  # type: ignore[attr-defined]
     open_files = [link.resolve() for link in Path("/proc/self/fd").iterdir()]
     assert Path(body.path) not in open_files
+
+
+def test_a_file_that_opens_after_the_call_ended_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread opens it, which nobody can interrupt: a network drive may take its time."""
+    body = sparse(tmp_path / "slow", 3)
+    asked, go_on = threading.Event(), threading.Event()
+    opened: list[Any] = []
+
+    def slow_open(path: str, mode: str) -> Any:
+        asked.set()
+        assert go_on.wait(WAIT_S)
+        opened.append(Path(path).open(mode))
+        return opened[0]
+
+    monkeypatch.setattr(upload, "open", slow_open, raising=False)
+
+    async def main() -> None:
+        pieces = upload.AsyncFilePieces(body)
+        reading = asyncio.ensure_future(anext(pieces))
+        await asyncio.sleep(0)
+        assert asked.wait(WAIT_S)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        pieces.close()
+        go_on.set()
+
+    asyncio.run(main())
+    assert opened[0].closed

@@ -18,6 +18,7 @@ class _Reader:
         self._body = body
         self._file: BinaryIO | None = None
         self._left = body.size
+        self._is_closed = False
         self.fault: Fault | None = None
         """Why there is no next piece; some libraries hide what an iterator raises."""
 
@@ -29,10 +30,12 @@ class _Reader:
     def rewind(self) -> None:
         """Begin anew."""
         self.close()
+        self._is_closed = False
         self._left = self._body.size
 
     def close(self) -> None:
-        """Close the file. May be called again."""
+        """Close the file, also one that another thread is just opening. May be called again."""
+        self._is_closed = True
         file, self._file = self._file, None
         if file is not None:
             file.close()
@@ -55,7 +58,12 @@ class _Reader:
 
     def _piece(self) -> bytes:
         if self._file is None:
+            if self._is_closed and not self._left:
+                return b""
             self._file = open(self._body.path, "rb")  # noqa: SIM115  # `close` closes it
+            if self._is_closed:
+                self.close()
+                raise Fault("closed", "send", "the call ended before its file was open")
         piece = self._file.read(min(PIECE_BYTES, self._left))
         if not piece and self._left > 0:
             raise Fault("closed", "send", f"{self._body.path} became shorter while it was sent")
