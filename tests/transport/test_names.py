@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import gc
 import socket
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
@@ -15,8 +19,9 @@ from arriero import Client, DeadlineExceeded, Timeouts
 from arriero._core.http import Fault
 from arriero._transport import names
 from arriero._transport.interface import TransportSettings
+from arriero._transport.over_asyncio import AsyncioTransport
 
-from .adapters import Adapter, fetch, get, made
+from .adapters import LIMIT_S, Adapter, fetch, get, made
 from .peer import Peer, answering, whole
 
 REAL = socket.getaddrinfo
@@ -27,12 +32,14 @@ class Resolver:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.was_asked = threading.Event()
         self.threads: set[str] = set()
         self.go_on = threading.Event()
 
     def __call__(self, host: str, port: int, **how: Any) -> Any:
         self.threads.add(threading.current_thread().name)
         self.asked.append(host)
+        self.was_asked.set()
         if names.is_known(host):
             return REAL(host, port, **how)
         self.go_on.wait(10)
@@ -48,10 +55,10 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
     made.go_on.set()
 
 
-@pytest.fixture
-def transport() -> Iterator[Adapter]:
-    """The sync transport; aiohttp bounds its own."""
-    adapter = made("urllib3", TransportSettings())
+@pytest.fixture(params=["urllib3", "asyncio"])
+def transport(request: pytest.FixtureRequest) -> Iterator[Adapter]:
+    """Each transport of our own; httpx asks itself."""
+    adapter = made(request.param, TransportSettings())
     yield adapter
     adapter.close()
 
@@ -75,12 +82,13 @@ def test_the_budget_is_named(resolver: Resolver) -> None:
     assert "what the address of 'llm.internal' is" in str(caught.value.__cause__)
 
 
-def test_callers_share_one_question(resolver: Resolver, transport: Adapter) -> None:
+def test_callers_share_one_question(resolver: Resolver) -> None:
     """A resolver that hangs costs one thread for a name, however many ask."""
 
-    def ask(_: int) -> str:
-        with pytest.raises(Fault) as caught:
-            transport.open(get("http://llm.internal/"), connect_s=0.05)
+    def ask(number: int) -> str:
+        asker = made(("urllib3", "asyncio")[number % 2])
+        with contextlib.closing(asker), pytest.raises(Fault) as caught:
+            asker.open(get("http://llm.internal/"), connect_s=0.05)
         return caught.value.kind
 
     with ThreadPoolExecutor(8) as threads:
@@ -135,3 +143,44 @@ def test_without_a_deadline_it_is_asked_in_place(resolver: Resolver) -> None:
     resolver.go_on.set()
     assert names.addresses_of("llm.internal", 80, None)
     assert resolver.threads == {threading.current_thread().name}
+
+
+def test_a_resolver_that_hangs_holds_up_no_loop(resolver: Resolver) -> None:
+    """`asyncio.run` ends while the resolver thinks, which then finds nobody to tell."""
+
+    async def main() -> weakref.ref[Any]:
+        transport = AsyncioTransport(TransportSettings())
+        opening = asyncio.ensure_future(transport.open(get("http://llm.internal/"), connect_s=9))
+        assert await asyncio.to_thread(resolver.was_asked.wait, LIMIT_S)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        return weakref.ref(asyncio.get_running_loop())
+
+    loop = asyncio.run(main())
+    assert not resolver.go_on.is_set()
+    gc.collect()
+    assert loop() is None
+
+
+def test_who_is_cancelled_ends_no_others_question(resolver: Resolver) -> None:
+    """They share it, and each stops waiting for itself."""
+
+    async def main(url: str) -> None:
+        transport = AsyncioTransport(TransportSettings())
+        first, second = (
+            asyncio.ensure_future(transport.open(get(url), connect_s=LIMIT_S)) for _ in "ab"
+        )
+        assert await asyncio.to_thread(resolver.was_asked.wait, LIMIT_S)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        resolver.go_on.set()
+        answer = await second
+        assert await answer.read() == b"hi"
+        await answer.close()
+        await transport.close()
+
+    with Peer(answering(whole(b"hi"))) as peer:
+        asyncio.run(main(peer.url.replace("127.0.0.1", "llm.internal")))
+    assert resolver.asked.count("llm.internal") == 1

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
-from typing import Any
+from collections.abc import AsyncGenerator
 
 from arriero._core.http import Fault
 from arriero._transport.async_wire import AsyncWire
 from arriero._transport.http1 import HeadReader, Malformed
 from arriero._transport.interface import TransportSettings
-from arriero._transport.names import is_known
+from arriero._transport.names import (
+    Addresses,
+    answer_to,
+    asked,
+    is_known,
+    looked_up,
+    unanswered,
+)
 from arriero._transport.origin import Origin, Proxy
 from arriero._transport.pins import require_pinned
 from arriero._transport.reason import reason_from
 from arriero._transport.tls import Contexts
+
+_UNSHAKEN = "the TLS handshake did not end in time"
 
 
 class AsyncDialer:
@@ -26,7 +36,7 @@ class AsyncDialer:
         self.proxy = None if settings.proxy is None else Proxy.from_url(settings.proxy)
 
     async def dial(self, origin: Origin, until: float | None) -> AsyncWire:
-        """Connect to `origin`. The caller cancels it at `until`, by the clock of the loop.
+        """Connect to `origin` before `until`, by the clock of the loop.
 
         Raises:
             Fault: ``timeout``, ``connect`` or ``pin``, in phase ``connect``. Nothing stays
@@ -35,7 +45,7 @@ class AsyncDialer:
         try:
             wire = await self._dialled(origin, until)
         except TimeoutError as cause:
-            raise Fault("timeout", "connect", "no connection in time") from cause
+            raise Fault("timeout", "connect", _awaited(cause)) from cause
         except (OSError, ValueError, Malformed, RuntimeError) as cause:
             raise Fault("connect", "connect", reason_from(cause)) from cause
         try:
@@ -56,15 +66,22 @@ class AsyncDialer:
         if context is None:
             return wire
         try:
-            await _through(wire, proxy, origin)
-            transport = await wire.loop.start_tls(
-                wire.transport, wire, context, server_hostname=origin.host
-            )
+            async with _within(until, "the proxy did not connect in time"):
+                await _through(wire, proxy, origin)
+            async with _within(until, _UNSHAKEN):
+                transport = await wire.loop.start_tls(
+                    wire.transport, wire, context, server_hostname=origin.host
+                )
             wire.use(transport)
         except BaseException:
             wire.abort()
             raise
         return wire
+
+
+def _awaited(cause: TimeoutError) -> str:
+    # What the system itself calls a timeout has a number.
+    return "no connection in time" if cause.errno or not str(cause) else str(cause)
 
 
 async def _through(wire: AsyncWire, proxy: Proxy, origin: Origin) -> None:
@@ -93,7 +110,8 @@ async def _connected(
 ) -> AsyncWire:
     """Connect to the first address of a host that answers."""
     loop = asyncio.get_running_loop()
-    addresses = await _addresses(loop, origin)
+    async with _within(until, unanswered(origin.host)):
+        addresses = await _addresses(origin.host, origin.port)
     failure: OSError = OSError("the name has no address")
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
         try:
@@ -116,15 +134,47 @@ async def _connected(
         except BaseException:
             one.close()
             raise
-        return await _dressed(loop, one, origin, context)
+        async with _within(until, _UNSHAKEN):
+            return await _dressed(loop, one, origin, context)
     raise failure
 
 
-async def _addresses(loop: asyncio.AbstractEventLoop, origin: Origin) -> list[Any]:
-    where = (origin.host, origin.port)
-    if is_known(origin.host):
-        return socket.getaddrinfo(*where, type=socket.SOCK_STREAM)  # asks nobody, so no thread
-    return await loop.getaddrinfo(*where, type=socket.SOCK_STREAM)
+async def _addresses(host: str, port: int) -> Addresses:
+    if is_known(host):
+        return looked_up(host, port)
+    # Not with the loop's `getaddrinfo`: its threads hold up the end of the loop.
+    question = asked(host, port)
+    waiting = [asyncio.get_running_loop().create_future()]
+
+    def tell(_: object) -> None:
+        for future in list(waiting):
+            with contextlib.suppress(RuntimeError):  # its loop was closed in this moment
+                future.get_loop().call_soon_threadsafe(_wake, future)
+
+    question.add_done_callback(tell)
+    try:
+        await waiting[0]
+    finally:
+        waiting.clear()  # the question may outlive the loop, and must not hold it
+    return answer_to(question)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+@contextlib.asynccontextmanager
+async def _within(until: float | None, reason: str) -> AsyncGenerator[None]:
+    """Bound what one step takes. Raises TimeoutError, with the reason."""
+    deadline = asyncio.timeout_at(until)
+    try:
+        async with deadline:
+            yield
+    except TimeoutError as cause:
+        if not deadline.expired():
+            raise
+        raise TimeoutError(reason) from cause
 
 
 async def _dressed(

@@ -37,20 +37,36 @@ def addresses_of(host: str, port: int, until: float | None) -> Addresses:
         UnicodeError: there can be none.
     """
     if until is None or is_known(host):
-        return _looked_up(host, port)
+        return looked_up(host, port)
+    question = asked(host, port)
+    try:
+        question.exception(max(0.0, until - monotonic()))
+    except TimeoutError:
+        raise UnansweredName(unanswered(host)) from None
+    return answer_to(question)
+
+
+def asked(host: str, port: int) -> Future[Addresses]:
+    """Ask for a name, or join whoever does so already. Nobody can end the question."""
     key = (os.getpid(), host, port)
     mine: Future[Addresses] = Future()
     found = _asking.setdefault(key, mine)
     if found is mine:
         _ask(key, mine)
-    try:
-        return found.result(max(0.0, until - monotonic()))
-    except TimeoutError:
-        if not found.done():
-            raise UnansweredName(f"no answer to what the address of {host!r} is") from None
-        raise
-    except (OSError, UnicodeError) as error:
-        raise copy.copy(error) from None  # one object must not be raised in many threads
+    return found
+
+
+def answer_to(question: Future[Addresses]) -> Addresses:
+    """Give the answer to a question that is done. Raises OSError, UnicodeError: as above."""
+    error = question.exception()
+    if error is None:
+        return question.result()
+    raise copy.copy(error)  # one object must not be raised in many threads
+
+
+def unanswered(host: str) -> str:
+    """Say that the time is over, and the resolver still thinks."""
+    return f"no answer to what the address of {host!r} is"
 
 
 def is_known(host: str) -> bool:
@@ -58,7 +74,8 @@ def is_known(host: str) -> bool:
     return ":" in host or host == "localhost" or host.replace(".", "").isdigit()
 
 
-def _looked_up(host: str, port: int) -> Addresses:
+def looked_up(host: str, port: int) -> Addresses:
+    """Ask in place, which takes what it takes unless the host is known."""
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
@@ -67,7 +84,7 @@ def _ask(key: tuple[int, str, int], asked: Future[Addresses]) -> None:
 
     def ask() -> None:
         try:
-            found = _looked_up(host, port)
+            found = looked_up(host, port)
         except BaseException as error:
             _asking.pop(key, None)
             asked.set_exception(error)

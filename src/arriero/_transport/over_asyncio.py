@@ -57,22 +57,20 @@ class AsyncioTransport:
     async def _new(self, pool: AsyncPool, origin: Origin, connect_s: float | None) -> AsyncWire:
         loop = asyncio.get_running_loop()
         until = None if connect_s is None else loop.time() + connect_s
-        deadline = asyncio.timeout_at(until)
-        reason = f"all {self._settings.max_connections} connections of the pool are in use"
         try:
-            async with deadline:
+            async with asyncio.timeout_at(until):
                 await pool.room()
-                reason = "no connection in time"
-                try:
-                    wire = pool.idle_wire()  # one that became so in the meantime
-                    if wire is None:
-                        wire = await self._dialer.dial(origin, until)
-                        pool.in_use.add(wire)
-                finally:
-                    pool.end_promise()
-                return wire
         except TimeoutError as cause:
-            raise Fault("timeout", "connect", reason) from cause
+            full = f"all {self._settings.max_connections} connections of the pool are in use"
+            raise Fault("timeout", "connect", full) from cause
+        try:
+            wire = pool.idle_wire()  # one that became so in the meantime
+            if wire is None:
+                wire = await self._dialer.dial(origin, until)
+                pool.in_use.add(wire)
+            return wire
+        finally:
+            pool.end_promise()
 
     async def close(self) -> None:
         """See `AsyncTransport.close`."""

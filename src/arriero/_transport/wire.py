@@ -9,7 +9,7 @@ import ssl
 import struct
 import sys
 from time import monotonic
-from typing import cast
+from typing import Any, cast
 
 from urllib3.util.wait import wait_for_socket
 
@@ -50,7 +50,7 @@ class Wire:
         self.was_cut = False
         """True if TLS ended without a word: anybody can close a TCP connection."""
         if _is_tls(connected):
-            cast(ssl.SSLSocket, connected).suppress_ragged_eofs = False
+            cast(Any, connected).suppress_ragged_eofs = False
 
     def receive(self, until: float | None) -> bytes:
         """Give what is there, waiting for it if nothing is; ``b""`` if the peer is done.
