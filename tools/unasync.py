@@ -33,6 +33,7 @@ RULES = {
     "AsyncStream": "Stream",
     "_async": "_sync",
     "asynccontextmanager": "contextmanager",
+    "_drive.async_stream": "_drive.stream",
     "_drive.tasks": "_drive.threads",
     "lifecycle._tasks": "lifecycle._threads",
 }

@@ -19,9 +19,9 @@ from arriero._core.statistics import Statistics as Statistics
 from arriero._doctor.examine import doctor as doctor
 from arriero._doctor.rules.findings import Diagnosis as Diagnosis
 from arriero._doctor.rules.findings import Finding as Finding
-from arriero._drive.tasks import AsyncStream as AsyncStream
-from arriero._drive.threads import BlockingCallWarning as BlockingCallWarning
-from arriero._drive.threads import Stream as Stream
+from arriero._drive.async_stream import AsyncStream as AsyncStream
+from arriero._drive.blocking import BlockingCallWarning as BlockingCallWarning
+from arriero._drive.stream import Stream as Stream
 from arriero._sync.client import Client as Client
 from arriero._transport.pins import spki_pin as spki_pin
 from arriero.content import Content as Content

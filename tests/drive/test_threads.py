@@ -14,7 +14,7 @@ import pytest
 
 import arriero
 from arriero import BlockingCallWarning, Client
-from arriero._drive import threads
+from arriero._drive import blocking
 from arriero._transport.interface import AbortHandle
 from arriero.errors import CallCancelled, ClientClosed
 
@@ -193,7 +193,7 @@ def in_loop(function: Callable[[], Any]) -> Any:
 @pytest.fixture
 def unwarned(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a fresh process."""
-    monkeypatch.setattr(threads, "_warned", False)
+    monkeypatch.setattr(blocking, "_warned", False)
 
 
 def test_a_blocking_call_in_a_loop_warns_once(colour: Colour, unwarned: None) -> None:
@@ -260,7 +260,7 @@ def test_notebooks_are_not_told(
     colour: Colour, unwarned: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There, blocking is what everybody wants."""
-    monkeypatch.setitem(sys.modules, "ipykernel", threads)
+    monkeypatch.setitem(sys.modules, "ipykernel", blocking)
     client = colour.client(VERSION)
 
     with warnings.catch_warnings():

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from arriero._core.api import embed, inference
 from arriero._core.api.arguments import KeepAlive
 from arriero._core.arrays import array_of
-from arriero._drive.tasks import AsyncBase, AsyncStream
+from arriero._drive.async_stream import AsyncStream
+from arriero._drive.tasks import AsyncBase
 from arriero.settings import CallPolicy, Timeouts
 from arriero.types.chat import ChatResponse, GenerateResponse, Message
 from arriero.types.embed import EmbeddingsResponse, EmbedResponse

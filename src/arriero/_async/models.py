@@ -9,7 +9,8 @@ from typing import Any, Literal, overload
 from arriero._core.api import ensure, models
 from arriero._core.api.arguments import KeepAlive
 from arriero._core.pulling import OnProgress
-from arriero._drive.tasks import AsyncBase, AsyncStream
+from arriero._drive.async_stream import AsyncStream
+from arriero._drive.tasks import AsyncBase
 from arriero.settings import CallPolicy, Timeouts
 from arriero.types.chat import Message
 from arriero.types.ensured import EnsureResponse, PullPolicy, SmokeTest

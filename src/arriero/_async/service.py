@@ -7,7 +7,8 @@ from typing import Any, Literal, overload
 
 from arriero._core.api import service
 from arriero._core.api.arguments import KeepAlive
-from arriero._drive.tasks import AsyncBase, AsyncStream
+from arriero._drive.async_stream import AsyncStream
+from arriero._drive.tasks import AsyncBase
 from arriero.settings import CallPolicy, Timeouts
 from arriero.types.raw import RawRecord, RawResponse
 from arriero.types.service import (

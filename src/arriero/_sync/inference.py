@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from arriero._core.api import embed, inference
 from arriero._core.api.arguments import KeepAlive
 from arriero._core.arrays import array_of
-from arriero._drive.threads import Stream, SyncBase
+from arriero._drive.stream import Stream
+from arriero._drive.threads import SyncBase
 from arriero.settings import CallPolicy, Timeouts
 from arriero.types.chat import ChatResponse, GenerateResponse, Message
 from arriero.types.embed import EmbeddingsResponse, EmbedResponse

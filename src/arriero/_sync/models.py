@@ -10,7 +10,8 @@ from typing import Any, Literal, overload
 from arriero._core.api import ensure, models
 from arriero._core.api.arguments import KeepAlive
 from arriero._core.pulling import OnProgress
-from arriero._drive.threads import Stream, SyncBase
+from arriero._drive.stream import Stream
+from arriero._drive.threads import SyncBase
 from arriero.settings import CallPolicy, Timeouts
 from arriero.types.chat import Message
 from arriero.types.ensured import EnsureResponse, PullPolicy, SmokeTest

@@ -8,7 +8,8 @@ from typing import Any, Literal, overload
 
 from arriero._core.api import service
 from arriero._core.api.arguments import KeepAlive
-from arriero._drive.threads import Stream, SyncBase
+from arriero._drive.stream import Stream
+from arriero._drive.threads import SyncBase
 from arriero.settings import CallPolicy, Timeouts
 from arriero.types.raw import RawRecord, RawResponse
 from arriero.types.service import (

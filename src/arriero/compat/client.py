@@ -14,9 +14,10 @@ from arriero._core.governed import whole
 from arriero._core.host import parse_host
 from arriero._core.requesting import images_loaded
 from arriero._default import DefaultClient as OurDefaultClient
+from arriero._drive.async_stream import AsyncStream
+from arriero._drive.blocking import warn_if_in_loop
 from arriero._drive.configured import Configured
-from arriero._drive.tasks import AsyncStream
-from arriero._drive.threads import Stream, _warn_if_in_loop
+from arriero._drive.stream import Stream
 from arriero._sync.client import Client as OurClient
 from arriero.compat.seam import arguments_of, call_of, filled
 from arriero.compat.view import View
@@ -103,7 +104,7 @@ class Client(BaseClient, OurClient):
 
     def _run(self, call: Call[Any], policy: CallPolicy | None = None) -> Any:
         if "asyncio" in sys.modules:
-            _warn_if_in_loop()
+            warn_if_in_loop()
         call = filled(call)
         if call.slots:  # read here, so that a wrapper sees the request as it is sent
             call = self._drive(images_loaded(call))
