@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import tracemalloc
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from arriero._core.http import Fault, FileBody
 from arriero._transport import upload
 
-from .adapters import Adapter, post, rest_of
+from .adapters import Adapter, get, post, rest_of
 from .peer import WAIT_S, Line, Peer, Received, answering, whole
 
 MEGABYTE = 1 << 20
@@ -27,14 +28,16 @@ def sparse(path: Path, size: int) -> FileBody:
 
 
 def test_a_file_is_sent_as_it_is(adapter: Adapter, tmp_path: Path) -> None:
-    """The bytes arrive, with their number in Content-Length."""
-    content = bytes(range(256)) * 4096
+    """The bytes arrive once and in order, with their number in Content-Length."""
+    content = random.Random(1).randbytes(MEGABYTE + 1)
     (tmp_path / "blob").write_bytes(content)
     seen: list[Received] = []
     with Peer(answering(whole(), requests=seen)) as peer:
         answer = adapter.open(post(peer.url, FileBody(str(tmp_path / "blob"), len(content))))
         assert rest_of(answer) == b"{}"
         answer.close()
+        assert rest_of(adapter.open(get(peer.url))) == b"{}"
+    assert seen[1].line == "GET / HTTP/1.1"  # nothing came behind the file
     assert seen[0].body == content
     assert seen[0].headers["content-length"] == str(len(content))
     assert "transfer-encoding" not in seen[0].headers

@@ -179,10 +179,10 @@ async def _pieces(head: bytes, body: bytes | FileBody) -> AsyncGenerator[bytes]:
     try:
         first = await anext(pieces, b"")  # opens the file before anything is sent
         yield head
-        if first:
-            yield first
-        async for piece in pieces:
+        piece = first
+        while piece:  # no `async for`, which begins anew
             yield piece
+            piece = await anext(pieces, b"")
     finally:
         pieces.close()
 
