@@ -60,23 +60,21 @@ class AsyncDialer:
         context = self._contexts.to_server() if origin.is_tls else None
         proxy = self.proxy
         if proxy is None:
-            return await _connected(origin, context, until)
+            wire = await _connected(origin, until)
+            return wire if context is None else await _secured(wire, context, origin, until)
         hop = proxy.origin
-        wire = await _connected(hop, self._contexts.to_proxy() if hop.is_tls else None, until)
+        wire = await _connected(hop, until)
+        if hop.is_tls:
+            wire = await _secured(wire, self._contexts.to_proxy(), hop, until)
         if context is None:
             return wire
         try:
             async with _within(until, "the proxy did not connect in time"):
                 await _through(wire, proxy, origin)
-            async with _within(until, _UNSHAKEN):
-                transport = await wire.loop.start_tls(
-                    wire.transport, wire, context, server_hostname=origin.host
-                )
-            wire.use(transport)
         except BaseException:
             wire.abort()
             raise
-        return wire
+        return await _secured(wire, context, origin, until)
 
 
 def _awaited(cause: TimeoutError) -> str:
@@ -105,9 +103,7 @@ async def _through(wire: AsyncWire, proxy: Proxy, origin: Origin) -> None:
         raise Malformed("the proxy speaks before it connected")
 
 
-async def _connected(
-    origin: Origin, context: ssl.SSLContext | None, until: float | None
-) -> AsyncWire:
+async def _connected(origin: Origin, until: float | None) -> AsyncWire:
     """Connect to the first address of a host that answers."""
     loop = asyncio.get_running_loop()
     async with _within(until, unanswered(origin.host)):
@@ -134,9 +130,48 @@ async def _connected(
         except BaseException:
             one.close()
             raise
-        async with _within(until, _UNSHAKEN):
-            return await _dressed(loop, one, origin, context)
+        return await _wired(loop, one)
     raise failure
+
+
+async def _wired(loop: asyncio.AbstractEventLoop, one: socket.socket) -> AsyncWire:
+    wire = AsyncWire(loop)
+    try:
+        await loop.create_connection(lambda: wire, sock=one)
+    except BaseException:
+        # Once asyncio has it, only asyncio may close it: it would look for its number
+        # among sockets that are not ours any more.
+        if wire.transport is None:
+            one.close()
+        else:
+            wire.abort()
+        raise
+    return wire
+
+
+async def _secured(
+    wire: AsyncWire, context: ssl.SSLContext, origin: Origin, until: float | None
+) -> AsyncWire:
+    """Put TLS over a connection. It is closed if that fails."""
+    loop = wire.loop
+    # Ours comes first; asyncio's own, after a minute, is not for those who have more time.
+    limit_s = None if until is None else max(1.0, until - loop.time() + 1.0)
+    try:
+        async with _within(until, _UNSHAKEN):
+            # Not at once with connecting: then a handshake that is cancelled leaves a socket
+            # nobody has.
+            secured = await loop.start_tls(
+                wire.transport,
+                wire,
+                context,
+                server_hostname=origin.host,
+                ssl_handshake_timeout=limit_s,
+            )
+    except BaseException:
+        wire.abort()
+        raise
+    wire.use(secured)
+    return wire
 
 
 async def _addresses(host: str, port: int) -> Addresses:
@@ -175,22 +210,3 @@ async def _within(until: float | None, reason: str) -> AsyncGenerator[None]:
         if not deadline.expired():
             raise
         raise TimeoutError(reason) from cause
-
-
-async def _dressed(
-    loop: asyncio.AbstractEventLoop,
-    one: socket.socket,
-    origin: Origin,
-    context: ssl.SSLContext | None,
-) -> AsyncWire:
-    try:
-        _, wire = await loop.create_connection(
-            lambda: AsyncWire(loop),
-            sock=one,
-            ssl=context,
-            server_hostname=None if context is None else origin.host,
-        )
-    except BaseException:
-        one.close()
-        raise
-    return wire
