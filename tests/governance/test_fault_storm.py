@@ -30,6 +30,10 @@ from arriero._core.policy.retry import WINDOW_S
 from arriero.testing import ScriptedServer, faults
 
 # Each test makes so many; with 3000 the storm takes some minutes.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(0 if os.environ.get("ARRIERO_STORM_CALLS") else 60),
+]
 CALLS = int(os.environ.get("ARRIERO_STORM_CALLS", "300"))
 WORKERS = 12
 SLACK_S = 5.0
@@ -154,7 +158,6 @@ def check(storm: Storm, seen: Statistics, spent_s: float) -> None:
     assert seen.observer_errors == 0
 
 
-@pytest.mark.slow
 def test_threads_come_through(storm: tuple[Storm, ScriptedServer]) -> None:
     """Every call of every thread ends, each in one way; nothing is left behind."""
     made, server = storm
@@ -201,7 +204,6 @@ def one(storm: Storm, client: Client, name: str, is_stream: bool, dice: random.R
     time.sleep(storm.rest_s(error))
 
 
-@pytest.mark.slow
 def test_tasks_come_through(storm: tuple[Storm, ScriptedServer]) -> None:
     """The same with tasks, some of which are cancelled in the middle."""
     made, server = storm
