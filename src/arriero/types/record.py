@@ -285,9 +285,13 @@ class Record(
     def __deepcopy__(self, memo: Any) -> Self:
         import copy
 
-        made = copy.copy(self)
-        for name, value in Record.__iter__(self):
-            Record.__setitem__(made, name, copy.deepcopy(value, memo))
+        made = msgspec.structs.replace(self)
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if type(value) not in _UNCHANGING:  # of a token's record, all but one are
+                setattr(made, name, copy.deepcopy(value, memo))
+        if self.model_extra:
+            _extra_of(made).update(copy.deepcopy(self.model_extra, memo))
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -360,6 +364,9 @@ class Shape(msgspec.Struct, frozen=True):
     nested: dict[str, Convert]
     """Attributes that hold records, with what turns mappings into them."""
 
+
+_UNCHANGING = frozenset({str, int, float, bool, bytes, type(None)})
+"""Types whose values are their own copies."""
 
 _shapes: dict[type, Shape] = {}
 
