@@ -84,7 +84,8 @@ class AsyncWire(asyncio.Protocol):
         """Take in that the connection is gone."""
         if not self._is_over:  # else the peer had said all
             self._is_over = True
-            self._error = exc or ConnectionResetError("the connection is closed")
+            self._error = exc
+            self.was_cut = exc is None  # how uvloop tells, where asyncio reports an end
         self._wake()
 
     def pause_writing(self) -> None:
