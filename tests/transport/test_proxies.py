@@ -17,7 +17,7 @@ from arriero._transport.origin import Proxy
 from arriero.errors import RequestError
 from arriero.settings import Tls
 
-from .adapters import Adapter, fetch, get
+from .adapters import Adapter, AsyncAdapter, fetch, get, made
 from .certificates import Certificates, issue
 from .peer import Line, Peer, Received, answering, whole
 
@@ -167,6 +167,23 @@ def test_the_way_to_the_proxy_may_be_encrypted(
         )
         assert fetch(adapter, get(f"{server.url}/x")) == b"inside"
         adapter.close()
+
+
+def test_tls_inside_tls_whose_loop_is_gone_is_discarded(certificates: Certificates) -> None:
+    """The socket lies below two layers; nothing stays open, and nothing warns."""
+    server = Peer(answering(whole(b"inside")), tls=certificates.server())
+    with server, Peer(Tunnel(), tls=certificates.server()) as proxy:
+        settings = TransportSettings(
+            tls=Tls(ca=certificates.ca), proxy=f"https://127.0.0.1:{proxy.port}"
+        )
+        adapter = made("asyncio", settings)
+        assert isinstance(adapter, AsyncAdapter)
+        assert fetch(adapter, get(f"{server.url}/x")) == b"inside"
+        adapter.loop.close()
+        adapter.transport.discard()
+        proxy.wait_ended()
+        del adapter
+        gc.collect()
 
 
 @pytest.mark.parametrize(
