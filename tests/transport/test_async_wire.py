@@ -134,6 +134,17 @@ async def test_a_connection_that_speaks_while_idle_is_of_no_use() -> None:
 
 
 @in_loop
+async def test_a_last_word_after_the_burial_harms_nobody() -> None:
+    """uvloop may have it ready when the connection is dropped."""
+    wire, pipe = wired()
+    pipe.abort()  # its end is under way
+    wire.bury()
+    wire.eof_received()
+    wire.connection_lost(None)
+    assert await wire.receive() == b""
+
+
+@in_loop
 async def test_a_cancelled_read_leaves_the_connection_whole() -> None:
     """What comes later goes to the next read."""
     wire, _ = wired()

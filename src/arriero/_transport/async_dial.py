@@ -63,9 +63,10 @@ class AsyncDialer:
             wire = await _connected(origin, until)
             return wire if context is None else await _secured(wire, context, origin, until)
         hop = proxy.origin
+        outer = self._contexts.to_proxy() if hop.is_tls else None  # may fail: nothing is open yet
         wire = await _connected(hop, until)
-        if hop.is_tls:
-            wire = await _secured(wire, self._contexts.to_proxy(), hop, until)
+        if outer is not None:
+            wire = await _secured(wire, outer, hop, until)
         if context is None:
             return wire
         try:

@@ -247,6 +247,8 @@ class _Gone:
 
     def abort(self) -> None: ...
 
+    def get_extra_info(self, _: str) -> None: ...  # a last word of the peer may still come
+
     def get_write_buffer_size(self) -> int:
         return 0
 
