@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from .scripted import (
     AsyncScriptedTransport,
     Colour,
     ScriptedTransport,
+    wait_until,
 )
 
 
@@ -42,3 +44,10 @@ def scripted(colour: Colour, monkeypatch: pytest.MonkeyPatch) -> None:
         "arriero._transport.choose.async_transport_for",
         lambda *_, **__: AsyncScriptedTransport(colour.script),
     )
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """The threads that fetch end by themselves."""
+    yield
+    wait_until(lambda: not [each for each in threading.enumerate() if each.name == "arriero-token"])

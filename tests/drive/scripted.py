@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -346,3 +346,19 @@ async def _next(stream: Any) -> Any:
 
 async def _list(stream: Any) -> list[Any]:
     return [record async for record in stream]
+
+
+DENIED = reply(b'{"error":"unauthorized"}', status=401)
+
+
+def tokens_of(colour: Colour) -> list[str | None]:
+    """The credentials that were sent, in order."""
+    return [sent.headers.get("authorization") for sent in colour.script.sent]
+
+
+def wait_until(is_true: Callable[[], object]) -> None:
+    """Wait, for five seconds at most."""
+    end_s = time.monotonic() + 5
+    while not is_true():
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.001)

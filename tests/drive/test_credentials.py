@@ -5,31 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import json
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from arriero import AsyncClient, Client
-from arriero._core.http import Fault
 from arriero._core.policy.credentials import Failure
 from arriero._drive.credentials import Provider, Source
 from arriero.errors import AccessDenied, CredentialError, DeadlineExceeded, RequestError
-from arriero.identity import OAuth2ClientCredentials, SecurityWarning, Token
+from arriero.identity import SecurityWarning, Token
 from arriero.settings import Timeouts
 
-from .scripted import HANG, VERSION, AsyncColour, Colour, Script, reply
-
-DENIED = reply(b'{"error":"unauthorized"}', status=401)
-
-
-def tokens_of(colour: Colour) -> list[str | None]:
-    """The credentials that were sent, in order."""
-    return [sent.headers.get("authorization") for sent in colour.script.sent]
+from .scripted import DENIED, VERSION, AsyncColour, Colour, Script, reply, tokens_of, wait_until
 
 
 class Counted:
@@ -187,7 +178,7 @@ def test_a_refresh_that_fails_leaves_the_old_token_in_use(colour: Colour) -> Non
     colour.do(client.version())
     colour.do(client.version())  # begins to refresh
     source = client._setup.sources["http://server:80"]
-    _wait_until(lambda: source._state.failure is not None)
+    wait_until(lambda: source._state.failure is not None)
     with pytest.warns(SecurityWarning, match="it raised StopIteration; the old one is used") as got:
         colour.do(client.version())
     assert [str(each.message) for each in got] == [str(got[0].message)]
@@ -427,13 +418,6 @@ class Refusing(Script):
         return dict(request.headers).get("authorization", "").removeprefix("Bearer ")
 
 
-def _wait_until(is_true: Callable[[], object]) -> None:
-    end_s = time.monotonic() + 5
-    while not is_true():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.001)
-
-
 def test_threads_share_one_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first token and the one after a 401 are each fetched once for all of them."""
     provider = Counted(3600, wait_s=0.02)
@@ -541,80 +525,3 @@ def test_a_child_after_a_fork_fetches_for_itself() -> None:
     source._state.began(0.0)
     source.forget()
     assert source.token(None, time.monotonic() + 5) == "t1"
-
-
-# OAuth
-
-
-def oauth(**more: Any) -> OAuth2ClientCredentials:
-    """Credentials at a server of the script."""
-    return OAuth2ClientCredentials("https://idp/token", "me", "s3cret", **more)
-
-
-def issued(token: str) -> Any:
-    """The answer of an OAuth server."""
-    return reply(json.dumps({"access_token": token, "expires_in": 3600}).encode())
-
-
-def test_an_oauth_token_is_fetched_and_kept(colour: Colour) -> None:
-    """With the secret sent to its own server only."""
-    client = colour.client(issued("t1"), VERSION, VERSION, auth=oauth())
-    colour.do(client.version())
-    colour.do(client.version())
-    assert [sent.line for sent in colour.script.sent] == [
-        "POST https://idp:443/token",
-        "GET http://server:80/api/version",
-        "GET http://server:80/api/version",
-    ]
-    assert tokens_of(colour) == ["Basic bWU6czNjcmV0", "Bearer t1", "Bearer t1"]
-
-
-def test_an_oauth_token_is_fetched_anew_after_a_401(colour: Colour) -> None:
-    """Once, and the call is repeated with it."""
-    client = colour.client(issued("t1"), DENIED, issued("t2"), VERSION, auth=oauth())
-    assert colour.do(client.version()).version == "1"
-    assert tokens_of(colour)[1::2] == ["Bearer t1", "Bearer t2"]
-
-
-def test_a_redirect_of_an_oauth_server_is_not_followed(colour: Colour) -> None:
-    """The secret in the request would go wherever it says."""
-    client = colour.client(reply(status=307, location="https://evil/"), auth=oauth())
-    with pytest.raises(CredentialError, match="a redirect, which is not followed"):
-        colour.do(client.version())
-    assert len(colour.script.sent) == 1
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason", "is_passing"),
-    [
-        (Fault("connect", "connect", "connection refused"), "connection refused", True),
-        (reply(b'{"error":"invalid_client"}', status=401), "invalid_client (status 401)", False),
-        (reply(b"{", status=503), "refused (status 503)", True),
-    ],
-)
-def test_an_oauth_server_that_fails_is_named(
-    colour: Colour, answer: Any, reason: str, is_passing: bool
-) -> None:
-    """By its URL, with what it said, and whether that may pass."""
-    client = colour.client(answer, answer, answer, auth=oauth())
-    with pytest.raises(CredentialError) as caught:
-        colour.do(client.version())
-    assert (caught.value.provider, caught.value.reason) == ("https://idp/token", reason)
-    assert caught.value.retryable is is_passing
-    assert "s3cret" not in str(caught.value)
-
-
-def test_an_oauth_server_that_hangs_is_given_up(colour: Colour) -> None:
-    """By its own budgets, if they are the shorter ones."""
-    client = colour.client(HANG, auth=oauth(timeouts=Timeouts(total_s=0.05)))
-    with pytest.raises(CredentialError, match="no answer in time"):
-        colour.do(client.version())
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    """The threads that fetch end by themselves."""
-    yield
-    _wait_until(
-        lambda: not [each for each in threading.enumerate() if each.name == "arriero-token"]
-    )

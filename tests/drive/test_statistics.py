@@ -9,7 +9,7 @@ import pytest
 
 from arriero import AsyncClient, Cache, Client, Connections, Pool
 from arriero.errors import ConnectFailed
-from arriero.testing import ScriptedServer
+from arriero.testing import ScriptedServer, faults
 
 
 def test_connections_are_counted_by_host() -> None:
@@ -48,6 +48,7 @@ def test_a_stream_that_is_left_early_gives_its_connection_up() -> None:
     """It is closed, not kept: its answer is still on the way."""
     with ScriptedServer() as server, Client(server.url) as client:
         server.on().reply(["a", "b", "c"])
+        server.fault(faults.Stall(after=1))
         with client.generate("m", "hi", stream=True) as stream:
             next(stream)
         assert client.statistics().connections == {server.url: Connections()}
