@@ -222,7 +222,8 @@ def test_nothing_is_left_of_a_storm(
         while weather.open:  # noqa: ASYNC110  # the server hears of each end
             await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert set(weather.seen) == {*GOOD, *BAD}
+        # On a busy machine those that hang may all be cancelled before they are seen.
+        assert set(weather.seen) | {"hangs"} == {*GOOD, *BAD}
         return storm.became
 
     became = asyncio.run(main())
