@@ -13,7 +13,7 @@ from arriero._core.http import Fault
 from arriero.errors import AccessDenied, CredentialError, DeadlineExceeded, RequestError
 from arriero.settings import Timeouts
 from tests.core.script import Clock, head, returned, target
-from tests.core.test_operations import ANSWER, headers, sent
+from tests.core.test_requesting import ANSWER, headers, sent
 
 HOME = "http://server:80"
 VERSION = service.version()
