@@ -43,9 +43,11 @@ class HeadReader:
         self._skipped_bytes = 0
 
     @property
-    def has_begun(self) -> bool:
-        """True if anything arrived."""
-        return bool(self._bytes or self._skipped_bytes)
+    def loss(self) -> str:
+        """Say what it means if the connection ends here."""
+        has_begun = self._bytes or self._skipped_bytes
+        where = "inside the head of its answer" if has_begun else "unanswered"
+        return f"the server closed the connection {where}"
 
     @property
     def may_be_final(self) -> bool:

@@ -156,8 +156,7 @@ class _Exchange:
         while True:
             data = await wire.receive()
             if not data:
-                where = "inside the head of its answer" if reader.has_begun else "unanswered"
-                raise ConnectionResetError(f"the server closed the connection {where}")
+                raise ConnectionResetError(reader.loss)
             head = reader.feed(data)
             if head is not None:
                 return head

@@ -224,8 +224,7 @@ class _Exchange:
         while True:
             data = self._wire.take_heard() or self._wire.receive(self._until)
             if not data:
-                where = "inside the head of its answer" if self._reader.has_begun else "unanswered"
-                raise ConnectionResetError(f"the server closed the connection {where}")
+                raise ConnectionResetError(self._reader.loss)
             head = self._reader.feed(data)
             if head is not None:
                 return head
