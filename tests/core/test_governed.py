@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from arriero._core.api import inference, models, service
-from arriero._core.effects import ReadBody, Send, Sleep, Wait
+from arriero._core.effects import Consult, ReadBody, Send, Sleep, Wait
 from arriero._core.events import BreakerChanged, CallAdmitted, CallEnded, CallStarted, TryEnded
 from arriero._core.governed import whole
 from arriero._core.http import Fault
+from arriero._core.policy.shared_rate import SharedRates
 from arriero.errors import (
     CircuitOpen,
     ConnectFailed,
@@ -22,7 +23,7 @@ from arriero.errors import (
     ServerError,
     StreamIncomplete,
 )
-from arriero.settings import Breaker, CallPolicy, Limits, Retry, Timeouts
+from arriero.settings import Breaker, CallPolicy, Limits, RedisRates, Retry, Timeouts
 from tests.core.script import Clock, head, lost, returned, target
 
 ASK = inference.generate("m", "hi")
@@ -195,6 +196,24 @@ def test_a_permit_is_waited_for() -> None:
     assert (knows.governor.statistics().running, knows.governor.statistics().waiting) == (1, 0)
 
 
+def test_the_wait_for_a_permit_is_counted() -> None:
+    """Once for each call, in its own end and in what the client did so far."""
+    clock, told = Clock(), list[Any]()
+    knows = target(limits=Limits(concurrency=1), clock=clock, observers=[told.append])
+    first, second = whole(ASK, knows), whole(ASK, knows)
+    next(first)
+    next(second)
+    clock.now_s += 3.0
+    first.send(head(200))
+    returned(first, ANSWER)
+    second.send(None)
+    clock.now_s += 1.0
+    second.send(head(200))
+    returned(second, ANSWER)
+    assert [one.queued_s for one in told if isinstance(one, CallEnded)] == [0.0, 3.0]
+    assert knows.governor.statistics().queued_s == 3.0
+
+
 @pytest.mark.parametrize("end", ["close", "throw"])
 def test_a_call_that_is_dropped_gives_its_permit_back(end: str) -> None:
     """Waiting, or running at any effect; a cancelled task closes its generator."""
@@ -214,6 +233,24 @@ def test_a_call_that_is_dropped_gives_its_permit_back(end: str) -> None:
     third.close()
     left = knows.governor.statistics()
     assert (left.running, left.waiting, left.cancelled) == (0, 0, 3)
+
+
+def test_a_call_dropped_while_rates_are_asked_for_keeps_what_others_owe() -> None:
+    """Nobody hears the answer, so what it was to settle is settled by the next question."""
+    limits = Limits(tokens_per_s=100, shared=RedisRates("redis://r:1"))
+    assert limits.shared is not None
+    rates = SharedRates(limits, limits.shared, "me")
+    knows = target(limits=limits, shared=lambda: rates)
+    rates.give_back(0.0, -20.0)
+    asking = whole(ASK, knows)
+    consult = next(asking)
+    assert isinstance(consult, Consult)
+    assert consult.arguments[0].settled == (20.0,)
+    asking.close()
+    later = next(whole(ASK, knows))
+    assert isinstance(later, Consult)
+    took = consult.arguments[0].amounts[0]
+    assert later.arguments[0].settled == (20.0 - took,)  # the call itself sent nothing
 
 
 def test_calls_that_run_no_model_need_no_permit() -> None:
