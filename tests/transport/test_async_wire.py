@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from arriero._core.http import Fault
 from arriero._core.statistics import Connections
 from arriero._transport.async_wire import HELD_BYTES, AsyncWire
 from arriero._transport.interface import AsyncAnswer, TransportSettings
@@ -217,6 +218,19 @@ def test_an_answer_dropped_on_another_thread_closes_its_connection() -> None:
             await transport.close()
 
         asyncio.run(main())
+
+
+@in_loop
+async def test_after_an_abort_nothing_is_read() -> None:
+    """Not even what lies there already: who cancelled wants no more of it."""
+    with Peer(answering(CHUNKED + chunk(b"one") + chunk(b"two"))) as peer:
+        transport = AsyncioTransport(TransportSettings())
+        answer = await transport.open(post(peer.url), connect_s=LIMIT_S)
+        answer.abort()
+        with pytest.raises(Fault) as caught:
+            await answer.read()
+        assert caught.value.kind == "closed"
+        await transport.close()
 
 
 def test_an_answer_that_outlives_its_loop_leaves_no_socket() -> None:
