@@ -143,16 +143,17 @@ def test_a_cut_line_is_resumed(line: BadLine, farms: list[Farm]) -> None:
     """What had arrived is not fetched again, also by a later program."""
     name = f"{line.host}/library/llama:1"
     line.down = lambda: 400_000
+    line.pace_s = 0.002  # a cut throws away what was not read yet, so let it be read
     line.stop_at = 1_200_000
     with pytest.raises(ArrieroError):
         ensured(farms[0], name, PullPolicy(attempts=1, stall_s=1))
     assert farms[0].names() == set()
-    line.down, line.stop_at = (lambda: None), None
+    line.down, line.stop_at, line.pace_s = (lambda: None), None, 0.0
     before = line.carried
     ensured(farms[0], name, ONE_TRY)
     assert farms[0].names() == {name}
     assert 0 < before < 1_300_000
-    assert line.carried - before < 1_900_000  # of 2.4 million
+    assert line.carried - before < 1_300_000  # of 2.4 million
 
 
 def test_a_silent_line_is_a_stall(line: BadLine, farms: list[Farm]) -> None:
