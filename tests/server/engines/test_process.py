@@ -31,6 +31,7 @@ from arriero.server.engines.llama import load_llama
 from arriero.server.engines.process import ProcessEngine, start_llama
 
 from ..conftest import ask_server
+from ..processes import children_with
 
 PLAN = LoadPlan(context_length=2048, slots=4)
 HELLO = Conversation([{"role": "user", "content": "Hello"}])
@@ -46,6 +47,7 @@ LONG = {
     "format": {"type": "array", "items": {"type": "string", "maxLength": 9}, "minItems": 2000},
     "options": {"num_predict": 20_000, "temperature": 0},
 }
+CHILD = "arriero.server.engines.child"
 GONE = "an error was encountered while running the model: unexpected EOF"
 
 Waits = Callable[[Callable[[], object]], None]
@@ -228,8 +230,7 @@ def server() -> Iterator[Server]:
 
 def kill_models() -> list[psutil.Process]:
     """Kill every process of a model that this program has, and give them."""
-    children = psutil.Process().children()
-    models = [one for one in children if "arriero.server.engines.child" in str(one.cmdline())]
+    models = children_with(CHILD)
     for one in models:
         one.kill()
     return models
@@ -267,7 +268,7 @@ def test_a_crash_in_mid_stream_is_the_streams_last_line(server: Server, path: st
 def test_a_crash_before_the_answer_is_a_500(server: Server, waits_for: Waits) -> None:
     """Without a stream the status says it; other models go on."""
     ask_server(server, "POST", "/api/chat", {"model": "mini", "messages": []})
-    models = [child for child in psutil.Process().children() if child.is_running()]
+    models = children_with(CHILD)
     worked = {child.pid: child.cpu_times().user for child in models}
     answers: list[Any] = []
     body = {**LONG, "stream": False}

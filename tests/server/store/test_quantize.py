@@ -16,6 +16,7 @@ from arriero.server import Server, serve
 from arriero.server.quantizer import process
 
 from ..conftest import Answer, ask_server
+from ..processes import children_with
 from ..quantizer.files import matrix
 from .weights import half_precision
 
@@ -150,7 +151,7 @@ def test_a_file_that_breaks_leaves_nothing(server: Server, store: Path, tmp_path
 
 def converting() -> list[psutil.Process]:
     """The processes that convert something for this one."""
-    return [one for one in psutil.Process().children() if ENDLESS in one.cmdline()]
+    return children_with(ENDLESS)
 
 
 @pytest.fixture
