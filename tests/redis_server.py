@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from .ports import hold_port
 from .real_parts import program
 
 
@@ -17,9 +18,8 @@ class RedisServer:
     def __init__(self, folder: Path, *, password: str = "") -> None:
         self._program = program("redis-server")
         self._folder, self._password = folder, password
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self._holder = hold_port()  # so that the port is its own, also between two lives
+        self.port: int = self._holder.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -35,7 +35,7 @@ class RedisServer:
         if self._password:
             command += ["--requirepass", self._password]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        end_s = time.monotonic() + 10
+        end_s = time.monotonic() + 30
         while time.monotonic() < end_s:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 1) as peer:
@@ -52,6 +52,11 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def close(self) -> None:
+        """End it for good."""
+        self.kill()
+        self._holder.close()
 
     def stop(self) -> None:
         """Let it answer nobody, as if its machine hung; `kill` still ends it."""

@@ -44,7 +44,7 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     """A Redis that is empty."""
     made = RedisServer(tmp_path).start()
     yield made
-    made.kill()
+    made.close()
 
 
 def ask(colour: Colour, client: Any) -> str:
@@ -77,20 +77,23 @@ def test_redis_is_shared_by_clients_and_ends_by_itself(
     """Each entry has its end."""
     import redis
 
-    cache = Cache(redis=redis_server.url, ttl_s=60)
+    cache = Cache(redis=redis_server.url, ttl_s=600, timeout_s=10)
     first, second = colour.client(TAGS, ANSWER, cache=cache), None
     assert ask(colour, first) == "server"
     second = colour.client(TAGS, cache=cache)
     assert ask(colour, second) == "cache"
     with redis.Redis.from_url(redis_server.url) as reader:
         [key] = reader.keys("arriero:answer:*")  # type: ignore[misc,union-attr]
-        assert 50 < reader.ttl(key) <= 60  # type: ignore[operator]
+        assert 500 < reader.ttl(key) <= 600  # type: ignore[operator]
     for client in (first, second):
         colour.do(client.close())
 
 
-def test_without_redis_each_call_is_a_miss(colour: Colour, redis_server: RedisServer) -> None:
-    """Counted, and asked again after a second at the earliest."""
+def test_without_redis_each_call_is_a_miss(
+    colour: Colour, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted, and asked again after its time at the earliest."""
+    monkeypatch.setattr("arriero._drive.redis_store.RETRY_S", 600.0)
     client = colour.client(TAGS, ANSWER, ANSWER, cache=Cache(redis=redis_server.url))
     redis_server.kill()
     assert [ask(colour, client), ask(colour, client)] == ["server", "server"]
@@ -115,7 +118,7 @@ def test_a_redis_that_goes_and_comes_is_logged_once_each(
     colour: Colour, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where it is, what that means, and that it is over."""
-    link = Outside(is_async=colour.is_async).redis(redis_server.url, 0.25, "no answers are kept")
+    link = Outside(is_async=colour.is_async).redis(redis_server.url, 10.0, "no answers are kept")
 
     def ping() -> None:
         asked = link.run("PING")

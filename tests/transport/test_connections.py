@@ -17,21 +17,15 @@ from arriero._core.http import Fault
 from arriero._transport.interface import TransportSettings
 from arriero.settings import Pool
 
+from ..ports import closed_port
 from .adapters import Adapter, AsyncAdapter, SyncAdapter, fetch, get, made, post, rest_of
 from .peer import CHUNKED, WAIT_S, Line, Peer, Received, answering, chunk, whole
 
 
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def test_refused_connections_are_connect_faults(adapter: Adapter) -> None:
     """Nothing was sent, so the core may repeat the call."""
-    with pytest.raises(Fault) as caught:
-        adapter.open(get(f"http://127.0.0.1:{free_port()}/"))
+    with closed_port() as port, pytest.raises(Fault) as caught:
+        adapter.open(get(f"http://127.0.0.1:{port}/"))
     assert (caught.value.kind, caught.value.phase) == ("connect", "connect")
     assert "refused" in caught.value.reason
 

@@ -17,6 +17,7 @@ from arriero._transport.origin import Proxy
 from arriero.errors import RequestError
 from arriero.settings import Tls
 
+from ..ports import closed_port
 from .adapters import Adapter, AsyncAdapter, fetch, get, made
 from .certificates import Certificates, issue
 from .peer import Line, Peer, Received, answering, whole
@@ -99,11 +100,10 @@ def test_https_requests_go_through_a_tunnel(
 
 def test_a_proxy_that_is_not_there_is_a_connect_fault(make: Make) -> None:
     """Nothing was sent."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    adapter = make(TransportSettings(proxy=f"http://me:secret@127.0.0.1:{port}"))
-    with pytest.raises(Fault) as caught:
-        adapter.open(get("http://llm.invalid/"))
+    with closed_port() as port:
+        adapter = make(TransportSettings(proxy=f"http://me:secret@127.0.0.1:{port}"))
+        with pytest.raises(Fault) as caught:
+            adapter.open(get("http://llm.invalid/"))
     assert (caught.value.kind, caught.value.phase) == ("connect", "connect")
     assert "secret" not in str(caught.value)
 
