@@ -18,7 +18,7 @@ ROOMS = Path(__file__).parent
 QUIET_ROOMS = {"core", "types", "drive", "wire", "schema", "testing", "tools", "governance"}
 """Rooms whose modules share no server, so that each module can be checked alone."""
 
-PATIENCE_S = 3.0
+PATIENCE_S = 30.0
 """A thread that was told to end needs a moment."""
 
 

@@ -23,7 +23,7 @@ from arriero._transport.tls import context_from
 T = TypeVar("T")
 
 NAMES = ("urllib3", "httpx", "httpx2", "asyncio", "httpx-async", "httpx2-async")
-LIMIT_S = 5.0
+LIMIT_S = 30.0
 
 
 def get(url: str, *headers: tuple[str, str]) -> Request:

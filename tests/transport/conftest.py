@@ -35,7 +35,7 @@ def leaves_nothing_open() -> Iterator[None]:
         return
     files, threads = _open_files(), set(threading.enumerate())
     yield
-    end = time.monotonic() + 2
+    end = time.monotonic() + 30
     while True:
         new_files = _open_files() - files
         new_threads = set(threading.enumerate()) - threads

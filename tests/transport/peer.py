@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-WAIT_S = 5.0
+WAIT_S = 30.0
 """How long a script waits for the other side before the test fails."""
 
 
