@@ -498,3 +498,29 @@ def test_a_head_removed_with_the_tail_is_missed_for_ever(tmp_path: Path) -> None
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
     written(path, 1)
     assert not verify_audit(path).ok
+
+
+def test_a_file_taken_away_while_it_is_written_leaves_a_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hand that moves the file away is noticed: a new one begins, and tells what is missing."""
+    path = tmp_path / "audit.jsonl"
+    monkeypatch.setattr(ledger, "LOOK_S", 0.0)
+    with AuditLog(path) as log:
+        log.write(ended(1))
+        path.rename(tmp_path / "taken")
+        log.write(ended(2))
+    assert calls_in(path) == [2]
+    assert not verify_audit(path).ok
+
+
+def test_a_file_moved_under_the_lock_is_noticed_at_once(tmp_path: Path) -> None:
+    """Another process may rotate between two records: the second goes into the new file."""
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path) as one, AuditLog(path, max_bytes=1) as other:
+        one.write(ended(1))
+        other.write(ended(2))
+        one.write(ended(3))
+    assert verify_audit(path).ok
+    assert [one["id"] for one in audit_records(path) if one["kind"] == "call"][-1] == 3
+    assert b'"id":3,' in path.read_bytes()

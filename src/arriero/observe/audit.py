@@ -209,7 +209,8 @@ class AuditLog:
             self._fail(error)
             entry.reason = self._broken
             return
-        self._mended()
+        if self._broken:
+            self._mended()
         self.written += 1
         if self._fsync == "interval" and self._timer is None:
             self._timer = threading.Timer(self._interval_s, self._sync_late)

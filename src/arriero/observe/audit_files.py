@@ -13,8 +13,6 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -70,29 +68,48 @@ def opened(path: Path, *, is_log: bool) -> int:
     return descriptor
 
 
-@contextmanager
-def locked(descriptor: int) -> Generator[None]:
-    """Hold the log against other processes.
+class Hold:
+    """Holds the log against other processes, for one block after another.
 
     Raises:
-        TimeoutError: somebody has held it for `LOCK_S`.
+        TimeoutError: on entering; somebody has held it for `LOCK_S`.
     """
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
     if sys.platform == "win32":  # one process may write there; see the page
-        yield
-        return
-    until_s = time.monotonic() + LOCK_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            if time.monotonic() >= until_s:
-                raise TimeoutError(errno.ETIMEDOUT, "another process holds the log") from None
-        time.sleep(_PAUSE_S)
-    try:
-        yield
-    finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+        def __enter__(self) -> None:
+            return
+
+        def __exit__(self, *exc: object) -> None:
+            return
+
+    else:
+
+        def __enter__(self) -> None:
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._wait()
+
+        def _wait(self) -> None:
+            until_s = time.monotonic() + LOCK_S
+            while True:
+                time.sleep(_PAUSE_S)
+                try:
+                    fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return
+                except BlockingIOError:
+                    if time.monotonic() >= until_s:
+                        why = "another process holds the log"
+                        raise TimeoutError(errno.ETIMEDOUT, why) from None
+
+        def __exit__(self, *exc: object) -> None:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
 
 def write_whole(descriptor: int, data: bytes) -> None:
@@ -101,9 +118,9 @@ def write_whole(descriptor: int, data: bytes) -> None:
     Raises:
         OSError: they are not all there; a part may be.
     """
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, data[written:])
 
 
 def sync_directory(path: Path) -> None:

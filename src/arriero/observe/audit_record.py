@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
 
 from arriero._core.events import CallEnded
 from arriero.errors import ArrieroError, DeadlineExceeded, PolicyError
-from arriero.observe.chain import digest
+from arriero.observe.chain import digest, written_at
 
 Content: TypeAlias = Literal["none", "hashed", "full"]
 
@@ -40,50 +39,96 @@ _IMAGES = "images"
 _WITHHELD = "not passed by the content policy, and not sent"
 
 
-def record_of(event: CallEnded, content: Content, key: bytes | None) -> dict[str, Any]:
-    """Give what is written down of a call: everything but its number and the hashes."""
-    body, policy = event.body or {}, event.policy
+class _Counts(msgspec.Struct, frozen=True, gc=False):
+    prompt_tokens: int | None
+    answer_tokens: int | None
+    records: int
+
+
+class _Timings(msgspec.Struct, frozen=True, gc=False):
+    queued_s: float | None
+    paced_s: float | None
+    first_record_s: float | None
+    spent_s: float | None
+    load_s: float | None
+    prompt_s: float | None
+    answer_s: float | None
+
+
+class _Record(msgspec.Struct):
+    """A record without its place in the chain; its fields in the order of the line."""
+
+    kind: str
+    at: str
+    pid: int
+    id: int
+    actor: str
+    tenant: str
+    metadata: Any
+    call: str
+    host: str
+    model: str
+    digest: str | None
+    digest_age_s: float | None
+    settings: Any
+    outcome: str
+    error: dict[str, Any] | None
+    counts: _Counts
+    timings: _Timings
+    source: str
+    tries: int
+    sends: int
+    trail: tuple[str, ...]
+    request: Any = msgspec.UNSET
+    answer: Any = msgspec.UNSET
+
+
+def record_of(event: CallEnded, content: Content, key: bytes | None) -> bytes:
+    """Give what is written down of a call as JSON: everything but its number and the hashes."""
+    body, policy, response = event.body or {}, event.policy, event.response
     # Of what must not leave the process, neither does it come to rest on a disk.
     settings = {} if event.is_withheld else {n: body[n] for n in body if n in _SETTINGS}
-    record: dict[str, Any] = {
-        "kind": "call",
-        "at": _now(),
-        "pid": os.getpid(),
-        "id": event.id,
-        "actor": policy.actor,
-        "tenant": policy.tenant,
-        "metadata": _plain(policy.metadata),
-        "call": event.call,
-        "host": event.host,
-        "model": event.model,
-        "digest": event.digest,
-        "digest_age_s": _rounded(event.digest_age_s),
-        "settings": _plain(settings),
-        "outcome": event.outcome,
-        "error": _error(event.error),
-        "counts": _counts(event),
-        "timings": _timings(event),
-        "source": event.source,
-        "tries": event.tries,
-        "sends": event.sends,
-        "trail": list(event.trail),
-    }
+    # By position: to find twenty names takes several times as long.
+    record = _Record(
+        "call",
+        written_at(),
+        os.getpid(),
+        event.id,
+        policy.actor,
+        policy.tenant,
+        policy.metadata,
+        event.call,
+        event.host,
+        event.model,
+        event.digest,
+        _rounded(event.digest_age_s),
+        settings,
+        event.outcome,
+        _error(event.error),
+        _counts(event),
+        _timings(event),
+        event.source,
+        event.tries,
+        event.sends,
+        event.trail,
+    )
     if content != "none":
         asked = {name: body[name] for name in body if name not in _SETTINGS and name != "model"}
         if event.is_withheld:
-            record["request"] = {"withheld": _WITHHELD, **_content(asked, "hashed", key)}
+            record.request = {"withheld": _WITHHELD, **_content(asked, "hashed", key)}
         else:
-            record["request"] = _content(asked, content, key)
-        record["answer"] = _content(_answer(event.response), content, key)
-    return record
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+            record.request = _content(asked, content, key)
+        record.answer = _content(_answer(response), content, key)
+    try:
+        return _ENCODER.encode(record)
+    except (TypeError, ValueError, RecursionError):  # what no JSON can hold is named
+        record.metadata, record.settings = _plain(policy.metadata), _plain(settings)
+        return _ENCODER.encode(record)
 
 
 def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 6)
+    # To microseconds; `round` takes five times as long, three times a record.
+    return int(seconds * 1e6 + 0.5) / 1e6 if seconds else seconds
 
 
 def _plain(value: object) -> Any:
@@ -96,6 +141,9 @@ def _plain(value: object) -> Any:
 
 def _foreign(value: object) -> str:
     return f"<{type(value).__name__}>"  # not its repr, which may hold anything
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_foreign)
 
 
 def _error(error: ArrieroError | None) -> dict[str, Any] | None:
@@ -113,30 +161,30 @@ def _error(error: ArrieroError | None) -> dict[str, Any] | None:
     return made
 
 
-def _counts(event: CallEnded) -> dict[str, Any]:
+def _counts(event: CallEnded) -> _Counts:
     answer = event.response
-    return {
-        "prompt_tokens": getattr(answer, "prompt_eval_count", None),
-        "answer_tokens": getattr(answer, "eval_count", None),
-        "records": event.records,
-    }
+    return _Counts(
+        getattr(answer, "prompt_eval_count", None),
+        getattr(answer, "eval_count", None),
+        event.records,
+    )
 
 
-def _timings(event: CallEnded) -> dict[str, Any]:
-    made = {
-        "queued_s": event.queued_s,
-        "paced_s": event.paced_s,
-        "first_record_s": event.first_record_s,
-        "spent_s": event.spent_s,
-    }
-    for name, field in (
-        ("load_s", "load_duration"),
-        ("prompt_s", "prompt_eval_duration"),
-        ("answer_s", "eval_duration"),
-    ):
-        spent_ns = getattr(event.response, field, None)
-        made[name] = None if spent_ns is None else spent_ns / 1e9
-    return {name: _rounded(value) for name, value in made.items()}
+def _timings(event: CallEnded) -> _Timings:
+    answer = event.response
+    return _Timings(
+        _rounded(event.queued_s),
+        _rounded(event.paced_s),
+        _rounded(event.first_record_s),
+        _rounded(event.spent_s),
+        _seconds(getattr(answer, "load_duration", None)),
+        _seconds(getattr(answer, "prompt_eval_duration", None)),
+        _seconds(getattr(answer, "eval_duration", None)),
+    )
+
+
+def _seconds(spent_ns: int | None) -> float | None:
+    return None if spent_ns is None else (spent_ns + 500) // 1000 / 1e6
 
 
 def _answer(response: object) -> Any:

@@ -7,9 +7,11 @@ line cannot be changed without its hash, nor a hash without all that follow.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
-from collections.abc import Mapping
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -46,24 +48,35 @@ class Head(msgspec.Struct, frozen=True):
     began_s: float
     """When it was begun, seconds since the epoch."""
 
-    @property
-    def link(self) -> Link:
-        """Give the last record's place."""
-        return Link(self.seq, self.hash)
-
 
 START = Head(0, GENESIS, 1, 0, 0.0)
 
 
 def digest(data: bytes, key: bytes | None) -> str:
     """Give the hash of bytes; with a key, one that nobody can make without it."""
-    if key is None:
-        return hashlib.sha256(data).hexdigest()
-    return hmac.new(key, data, "sha256").hexdigest()
+    made = _hash(key).copy()  # to begin one costs more than to hash a record
+    made.update(data)
+    text: str = made.hexdigest()
+    return text
 
 
-def _seal(record: Mapping[str, Any], key: bytes | None) -> tuple[bytes, str]:
-    body = msgspec.json.encode(record)[:-1]
+@functools.lru_cache(8)
+def _hash(key: bytes | None) -> Any:
+    return hashlib.sha256() if key is None else hmac.new(key, digestmod="sha256")
+
+
+def written_at() -> str:
+    """Give the time of a record: UTC, with microseconds."""
+    second, us = divmod(time.time_ns() // 1000, 1_000_000)
+    return f"{_second(second)}.{us:06d}+00:00"
+
+
+@functools.lru_cache(8)
+def _second(since_epoch: int) -> str:
+    return datetime.fromtimestamp(since_epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _seal(body: bytes, key: bytes | None) -> tuple[bytes, str]:
     mine = digest(body, key)
     return body + _MARK + mine.encode() + b'"}', mine
 
@@ -78,11 +91,18 @@ def _unseal(line: bytes, key: bytes | None) -> tuple[dict[str, Any], str]:
     return msgspec.json.decode(body + b"}"), mine
 
 
-def sealed(record: Mapping[str, Any], before: Link, key: bytes | None) -> tuple[bytes, Link]:
-    """Give a record as a line, and its place after `before`."""
-    seq = before.seq + 1
-    line, mine = _seal({"seq": seq, "prev": before.hash, **record}, key)
-    return line + b"\n", Link(seq, mine)
+def sealed(record: bytes, seq: int, before: str, key: bytes | None) -> tuple[bytes, str]:
+    """Give a record, a JSON object that is not empty, as a line; and its hash.
+
+    Args:
+        record: What is written down.
+        seq: Its number.
+        before: The hash of the record before it.
+        key: See `digest`.
+    """
+    body = b'{"seq":%d,"prev":"%b",%b' % (seq, before.encode(), record[1:-1])
+    line, mine = _seal(body, key)
+    return line + b"\n", mine
 
 
 def unsealed(line: bytes, key: bytes | None) -> tuple[dict[str, Any], Link]:
@@ -97,7 +117,7 @@ def unsealed(line: bytes, key: bytes | None) -> tuple[dict[str, Any], Link]:
 
 def head_bytes(head: Head, key: bytes | None) -> bytes:
     """Give a head as it is stored: always as long, so that it is written over in place."""
-    line, _ = _seal(msgspec.structs.asdict(head), key)
+    line, _ = _seal(msgspec.json.encode(head)[:-1], key)
     return line.ljust(HEAD_BYTES - 1) + b"\n"
 
 

@@ -12,13 +12,13 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from arriero._version import __version__
-from arriero.observe.audit_files import Files, locked, opened, sync_directory, write_whole
+from arriero.observe.audit_files import Files, Hold, opened, sync_directory, write_whole
 from arriero.observe.chain import (
     HEAD_BYTES,
     Broken,
@@ -28,7 +28,14 @@ from arriero.observe.chain import (
     head_of,
     sealed,
     unsealed,
+    written_at,
 )
+
+LOOK_S = 0.1
+"""How long the file that is written is taken to be where it was. Whoever else writes to the log
+moves it under the lock, and writes so into the head; this is about hands. To look before each
+record costs as much as writing it: a file that was looked at gets an exact time with the next
+write, which the file system has to note down."""
 
 Keep = Callable[[list[tuple[int, Path]]], list[tuple[int, Path]]]
 """Gives those of the full files that may go, oldest first."""
@@ -46,8 +53,11 @@ class Ledger:
         self._max_age_s = max_age_s
         self._gone = gone
         self._head_file = opened(self.files.head, is_log=False)
+        self._held = Hold(self._head_file)
         self._log = -1
         self._number = 0
+        self._look_at_s = 0.0
+        """When to look whether that file is still at its place."""
         self._kept: tuple[bytes, Head] | None = None
         """The head as it was last read or written, with its bytes."""
 
@@ -65,16 +75,16 @@ class Ledger:
             OSError: it cannot be written.
             Broken: it was changed by somebody else.
         """
-        with locked(self._head_file):
+        with self._held:
             return self._found().seq
 
     def gap(self, lost: int) -> int:
         """Write down that records are lost; gives the number of that record. Raises as `found`."""
-        with locked(self._head_file):
-            return self._write(self._found(), {**_about("gap"), "lost": lost}).seq
+        with self._held:
+            return self._write(self._found(), _note("gap", lost=lost)).seq
 
-    def append(self, record: Mapping[str, Any]) -> int:
-        """Write a record.
+    def append(self, record: bytes) -> int:
+        """Write a record, a JSON object.
 
         Returns:
             Its number.
@@ -83,7 +93,7 @@ class Ledger:
             OSError: it could not be written; nothing of it is in the log.
             Broken: the end of the log was changed by somebody else.
         """
-        with locked(self._head_file):
+        with self._held:
             return self._write(self._rotated(self._found()), record).seq
 
     def duplicate(self) -> int:
@@ -94,22 +104,27 @@ class Ledger:
 
     def _found(self) -> Head:
         """Give the end of the log, mended if somebody was killed while writing."""
-        head = self._stored()
+        data = os.pread(self._head_file, HEAD_BYTES, 0)
+        if self._kept is not None and data == self._kept[0] and time.monotonic() < self._look_at_s:
+            head = self._kept[1]
+            if os.lseek(self._log, 0, os.SEEK_END) == head.size:
+                return head  # nobody else wrote, so nothing has to be checked again
+        head = self._stored(data)
         if self._log < 0 or head.number != self._number or not self._is_named():
             head = self._opened(head)
+        self._look_at_s = time.monotonic() + LOOK_S
         size = os.fstat(self._log).st_size
         if size < head.size:
             # What the head saw is gone: a power cut, or a hand. The numbers keep the gap.
             return self._write(
                 Head(head.seq, head.hash, head.number, size, head.began_s),
-                {**_about("gap"), "missing_bytes": head.size - size, "after": _last(self._log)},
+                _note("gap", missing_bytes=head.size - size, after=_last(self._log)),
             )
         return self._taken_up(head, size) if size > head.size else head
 
-    def _stored(self) -> Head:
-        data = os.pread(self._head_file, HEAD_BYTES, 0)
+    def _stored(self, data: bytes) -> Head:
         if self._kept is not None and data == self._kept[0]:
-            return self._kept[1]  # nobody else wrote, so nothing has to be checked again
+            return self._kept[1]
         try:
             head = head_of(data, self._key)
         except Broken as why:
@@ -131,6 +146,7 @@ class Ledger:
         if self._log >= 0:
             os.close(self._log)
             self._log = -1
+        self._look_at_s = 0.0
         if os.path.lexists(self.files.numbered(head.number)):
             head = Head(head.seq, head.hash, head.number + 1, 0, time.time())
         self._log = opened(self.files.current, is_log=True)
@@ -142,8 +158,9 @@ class Ledger:
 
     def _begun(self, head: Head) -> Head:
         head = Head(head.seq, head.hash, head.number, 0, time.time())
-        about = {"number": head.number, "machine": socket.gethostname(), "arriero": __version__}
-        return self._write(head, {**_about("file"), **about})
+        machine = socket.gethostname()
+        note = _note("file", number=head.number, machine=machine, arriero=__version__)
+        return self._write(head, note)
 
     def _taken_up(self, head: Head, size: int) -> Head:
         """Take up what was written after the head was."""
@@ -158,23 +175,24 @@ class Ledger:
             rest = after
         if rest:
             os.ftruncate(self._log, head.size)
-            torn = {"cut_bytes": len(rest), "cut_hash": hashlib.sha256(rest).hexdigest()}
-            return self._write(head, {**_about("repair"), **torn})
+            torn = hashlib.sha256(rest).hexdigest()
+            return self._write(head, _note("repair", cut_bytes=len(rest), cut_hash=torn))
         self._keep(head)
         if began_at == 0 and head.seq > 1:  # not even a kill loses more than one
-            return self._write(head, {**_about("gap"), "head_missing": True})
+            return self._write(head, _note("gap", head_missing=True))
         return head
 
     # Writing
 
-    def _write(self, head: Head, record: Mapping[str, Any]) -> Head:
-        line, link = sealed(record, head.link, self._key)
+    def _write(self, head: Head, record: bytes) -> Head:
+        seq = head.seq + 1
+        line, mine = sealed(record, seq, head.hash, self._key)
         try:
             write_whole(self._log, line)
         except BaseException:
             os.ftruncate(self._log, head.size)
             raise
-        head = Head(link.seq, link.hash, head.number, head.size + len(line), head.began_s)
+        head = Head(seq, mine, head.number, head.size + len(line), head.began_s)
         self._keep(head)
         return head
 
@@ -199,7 +217,7 @@ class Ledger:
         number, newest = gone[-1]
         link = last_link(newest, self._key)
         about = {"through_number": number, "through_seq": link.seq, "through_hash": link.hash}
-        head = self._write(head, {**_about("retention"), **about})
+        head = self._write(head, _note("retention", **about))
         os.fsync(self._log)
         for _, path in gone:
             path.unlink(missing_ok=True)
@@ -231,6 +249,6 @@ def _last(descriptor: int) -> str:
     return hashlib.sha256(_last_line(descriptor)).hexdigest()
 
 
-def _about(kind: str) -> dict[str, Any]:
-    at = datetime.now(UTC).isoformat(timespec="microseconds")
-    return {"kind": kind, "at": at, "pid": os.getpid()}
+def _note(kind: str, **about: object) -> bytes:
+    """Give a record of what happened to the log itself."""
+    return msgspec.json.encode({"kind": kind, "at": written_at(), "pid": os.getpid(), **about})
