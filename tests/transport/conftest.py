@@ -12,6 +12,7 @@ import pytest
 from arriero._transport.interface import TransportSettings
 
 from .adapters import NAMES, Adapter, made
+from .certificates import Certificates, issue
 
 
 def _open_files() -> set[str]:
@@ -44,6 +45,12 @@ def leaves_nothing_open() -> Iterator[None]:
         time.sleep(0.01)
     assert not new_files, f"left open: {new_files}"
     assert not new_threads, f"still running: {new_threads}"
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates made for this run."""
+    return issue(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(params=NAMES)

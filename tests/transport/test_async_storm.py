@@ -19,7 +19,7 @@ from arriero._transport.over_asyncio import AsyncioTransport
 from arriero.settings import Pool, Tls
 
 from .adapters import get, post
-from .certificates import Certificates, issue
+from .certificates import Certificates
 from .peer import CHUNKED, chunk, whole
 
 CALLS = int(os.environ.get("ARRIERO_STORM_CALLS", "1000"))
@@ -187,12 +187,6 @@ class Storm:
             if way != "drop":
                 await answer.close()
         return way
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Certificates made for this run."""
-    return issue(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])

@@ -27,17 +27,11 @@ from arriero.errors import CertificateNotPinned, ConnectFailed, RequestError
 from arriero.settings import Tls
 
 from .adapters import Adapter, fetch, get
-from .certificates import Certificates, issue
+from .certificates import Certificates
 from .peer import Peer, Received, answering, whole
 from .test_proxies import Tunnel
 
 OTHER = "sha256/" + base64.b64encode(bytes(32)).decode()
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Certificates made for this run."""
-    return issue(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(params=["urllib3", "asyncio"])

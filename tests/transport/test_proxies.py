@@ -19,16 +19,10 @@ from arriero.settings import Tls
 
 from ..ports import closed_port
 from .adapters import Adapter, AsyncAdapter, fetch, get, made
-from .certificates import Certificates, issue
+from .certificates import Certificates
 from .peer import Line, Peer, Received, answering, whole
 
 Make = Callable[..., Adapter]
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Certificates made for this run."""
-    return issue(tmp_path_factory.mktemp("certificates"))
 
 
 class Tunnel:

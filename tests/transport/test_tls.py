@@ -16,16 +16,10 @@ from arriero.errors import RequestError
 from arriero.settings import Tls
 
 from .adapters import Adapter, fault_of, fetch, get, post, rest_of
-from .certificates import PASSWORD, Certificates, issue
+from .certificates import PASSWORD, Certificates
 from .peer import CHUNKED, Line, Peer, Received, answering, chunk, whole
 
 Make = Callable[..., Adapter]
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Certificates made for this run."""
-    return issue(tmp_path_factory.mktemp("certificates"))
 
 
 def with_tls(**tls: object) -> TransportSettings:
