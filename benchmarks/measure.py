@@ -68,11 +68,17 @@ class Result:
 
 
 def _environment() -> dict[str, str]:
-    """Leave out what would change how clients behave."""
+    """Leave out what would change how clients behave.
+
+    Also what keeps Python from writing bytecode: installed packages have theirs, a checkout
+    writes its own in the round that is not counted.
+    """
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.upper().endswith("_PROXY") and not name.startswith("OLLAMA_")
+        if not name.upper().endswith("_PROXY")
+        and not name.startswith("OLLAMA_")
+        and name != "PYTHONDONTWRITEBYTECODE"
     }
 
 
