@@ -22,7 +22,7 @@ from arriero._transport.tls import context_from
 
 T = TypeVar("T")
 
-NAMES = ("urllib3", "httpx", "httpx2", "asyncio", "httpx-async", "httpx2-async")
+NAMES = ("socket", "httpx", "httpx2", "asyncio", "httpx-async", "httpx2-async")
 LIMIT_S = 30.0
 
 
@@ -92,10 +92,10 @@ def fault_of(adapter: Adapter, request: Request) -> Fault:
 def made(name: str, settings: TransportSettings | None = None) -> Adapter:
     """Make the adapter called `name`."""
     settings = settings or TransportSettings()
-    if name == "urllib3":
-        from arriero._transport.over_urllib3 import Urllib3Transport
+    if name == "socket":
+        from arriero._transport.over_sockets import SocketTransport
 
-        return SyncAdapter(Urllib3Transport(settings))
+        return SyncAdapter(SocketTransport(settings))
     if name == "asyncio":
         from arriero._transport.over_asyncio import AsyncioTransport
 

@@ -11,6 +11,8 @@ import pytest
 from arriero._transport.choose import async_transport_for, transport_for
 from arriero._transport.interface import TransportSettings
 from arriero.errors import RequestError
+from tests.transport.certificates import Certificates
+from tests.transport.peer import Peer, answering, whole
 
 SETTINGS = TransportSettings()
 
@@ -59,23 +61,32 @@ def test_a_class_in_place_of_a_client_is_refused() -> None:
         transport_for(httpx.Client, SETTINGS)
 
 
+@pytest.mark.parametrize("is_tls", [False, True])
 @pytest.mark.parametrize(
-    ("choose", "loaded"),
+    ("call", "loaded", "loaded_for_tls"),
     [
-        ("", set()),
-        ("transport_for(None, TransportSettings())", {"urllib3"}),
-        ("async_transport_for(None, TransportSettings())", set[str]()),
+        ("arriero.Client(HOW).list()", "", "ssl logging urllib3"),
+        (
+            "import asyncio; asyncio.run(arriero.AsyncClient(HOW).list())",
+            "asyncio ssl logging",
+            "asyncio ssl logging",
+        ),
     ],
+    ids=["sync", "async"],
 )
-def test_only_the_library_in_use_is_imported(choose: str, loaded: set[str]) -> None:
-    """Importing a library costs more than a hundred milliseconds."""
-    program = (
-        "import sys\n"
-        "from arriero._transport.choose import *\n"
-        f"{choose}\n"
-        "print(*{'urllib3', 'httpx', 'httpx2'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert set(done.stdout.split()) == loaded
+def test_a_first_call_imports_what_it_needs(
+    call: str, loaded: str, loaded_for_tls: str, certificates: Certificates, *, is_tls: bool
+) -> None:
+    """urllib3 takes a fifth of a first call, which needs it for TLS and proxies only."""
+    tls = certificates.server() if is_tls else None
+    with Peer(answering(whole(b'{"models": []}')), tls=tls) as peer:
+        how = f"{peer.url!r}, tls=arriero.Tls(verify=False)" if is_tls else repr(peer.url)
+        program = (
+            f"import sys, arriero\n{call.replace('HOW', how)}\n"
+            "heavy = {'aiohttp', 'asyncio', 'httpx', 'logging', 'ssl', 'urllib3'}\n"
+            "print(*heavy & set(sys.modules))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+    assert set(done.stdout.split()) == set((loaded_for_tls if is_tls else loaded).split())

@@ -228,7 +228,7 @@ def test_a_cancelled_read_is_no_end(adapter: Adapter) -> None:
         peer.wait_ended()
 
 
-@pytest.mark.parametrize("name", ["urllib3"])
+@pytest.mark.parametrize("name", ["socket"])
 def test_connecting_has_a_deadline(adapter: Adapter) -> None:
     """A handshake that hangs ends in time."""
     with Peer(lambda line: line.hang()) as peer:

@@ -55,7 +55,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
     made.go_on.set()
 
 
-@pytest.fixture(params=["urllib3", "asyncio"])
+@pytest.fixture(params=["socket", "asyncio"])
 def transport(request: pytest.FixtureRequest) -> Iterator[Adapter]:
     """Each transport of our own; httpx asks itself."""
     adapter = made(request.param, TransportSettings())
@@ -86,7 +86,7 @@ def test_callers_share_one_question(resolver: Resolver) -> None:
     """A resolver that hangs costs one thread for a name, however many ask."""
 
     def ask(number: int) -> str:
-        asker = made(("urllib3", "asyncio")[number % 2])
+        asker = made(("socket", "asyncio")[number % 2])
         with contextlib.closing(asker), pytest.raises(Fault) as caught:
             asker.open(get("http://llm.internal/"), connect_s=0.05)
         return caught.value.kind

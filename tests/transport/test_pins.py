@@ -34,7 +34,7 @@ from .test_proxies import Tunnel
 OTHER = "sha256/" + base64.b64encode(bytes(32)).decode()
 
 
-@pytest.fixture(params=["urllib3", "asyncio"])
+@pytest.fixture(params=["socket", "asyncio"])
 def name(request: pytest.FixtureRequest) -> str:
     """Adapters of ours; httpx clients refuse pins, see below."""
     chosen: str = request.param

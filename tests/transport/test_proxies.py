@@ -145,7 +145,7 @@ def test_a_proxy_has_no_more_time_than_a_server(
         proxy.wait_ended()
 
 
-@pytest.mark.parametrize("name", ["urllib3", "asyncio"], indirect=True)
+@pytest.mark.parametrize("name", ["socket", "asyncio"], indirect=True)
 @pytest.mark.parametrize("is_tls", [False, True], ids=["http", "https"])
 def test_the_way_to_the_proxy_may_be_encrypted(
     make: Make, certificates: Certificates, is_tls: bool

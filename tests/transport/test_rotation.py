@@ -38,7 +38,7 @@ def files(tmp_path: Path, others: tuple[Certificates, Certificates]) -> Path:
     return tmp_path
 
 
-@pytest.fixture(params=["urllib3", "asyncio"])
+@pytest.fixture(params=["socket", "asyncio"])
 def name(request: pytest.FixtureRequest) -> str:
     """Adapters of ours: an httpx client has the context it was made with."""
     chosen: str = request.param

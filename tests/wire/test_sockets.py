@@ -77,7 +77,7 @@ Outcome = tuple[list[Any], ArrieroError | None]
 def test_threads_read_it_from_a_socket(
     server: CorpusServer, clients: dict[str, Any], transport: str, case: Case
 ) -> None:
-    """The sync client, over urllib3 and over httpx."""
+    """The sync client, by itself and over httpx."""
     server.case = case
     plan = planned(case)
     records: list[Any] = []

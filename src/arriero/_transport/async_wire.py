@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import select
 import ssl
 from collections import deque
 from typing import Any
 
 from arriero._transport.burial import bury
 from arriero._transport.outgoing import READ_BYTES
+from arriero._transport.readiness import is_ready
 
 HELD_BYTES = 4 * READ_BYTES
 """What arrives is held up to here, then the peer has to wait until somebody reads."""
@@ -127,7 +127,7 @@ class AsyncWire(asyncio.Protocol):
 
         A loop that was busy does not know that the peer hung up, or spoke unasked.
         """
-        return _is_quiet(self.transport.get_extra_info("socket").fileno())
+        return not is_ready(self.transport.get_extra_info("socket").fileno(), 0)
 
     def take(self) -> bytes:
         """Give what has arrived, maybe nothing."""
@@ -229,14 +229,6 @@ def _is_cut(session: ssl.SSLObject | None) -> bool:
         return False
     except ssl.SSLError:
         return True
-
-
-def _is_quiet(number: int) -> bool:
-    if not hasattr(select, "poll"):  # Windows, where `select` takes any number
-        return not select.select([number], [], [], 0)[0]
-    looking = select.poll()
-    looking.register(number, select.POLLIN)
-    return not looking.poll(0)
 
 
 class _Gone:

@@ -18,17 +18,17 @@ def transport_for(
 
     Args:
         http_client: A client of httpx or httpx2 that the user made, and will close; None
-            uses urllib3.
-        settings: For urllib3. A client given brings its own TLS, pool and proxy.
+            uses sockets of our own.
+        settings: For the latter. A client given brings its own TLS, pool and proxy.
         owned: True if `http_client` is ours to close.
 
     Raises:
         RequestError: `http_client` is something else, or a file of `settings` is unusable.
     """
     if http_client is None:
-        from arriero._transport.over_urllib3 import Urllib3Transport
+        from arriero._transport.over_sockets import SocketTransport
 
-        return Urllib3Transport(settings)
+        return SocketTransport(settings)
     if _is_httpx(http_client, "Client"):
         from arriero._transport.over_httpx import HttpxTransport
 

@@ -13,9 +13,11 @@ import copy
 import os
 import socket
 import threading
-from concurrent.futures import Future
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Addresses: TypeAlias = "list[tuple[Any, Any, int, str, Any]]"
 """As `socket.getaddrinfo` gives them."""
@@ -48,6 +50,8 @@ def addresses_of(host: str, port: int, until: float | None) -> Addresses:
 
 def asked(host: str, port: int) -> Future[Addresses]:
     """Ask for a name, or join whoever does so already. Nobody can end the question."""
+    from concurrent.futures import Future  # here, as it brings logging
+
     key = (os.getpid(), host, port)
     mine: Future[Addresses] = Future()
     found = _asking.setdefault(key, mine)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-import ssl
+import sys
 
 _SOURCE = re.compile(r"\s*\(_ssl\.c:\d+\)|_ssl\.c:\d+:\s*")
 """Where in Python's own source it was noticed, which helps nobody."""
@@ -16,11 +16,9 @@ _USERINFO = re.compile(r"//[^/@\s]*@")
 def reason_from(error: BaseException) -> str:
     """Say in a few words what `error` means, whatever library wrapped it."""
     root = _root(error)
-    if isinstance(root, ssl.SSLCertVerificationError):
-        return f"certificate not accepted: {root.verify_message}"
-    if isinstance(root, ssl.SSLError):
-        said = _SOURCE.sub("", str(getattr(root, "reason", "") or root.strerror or root))
-        return f"TLS: {said}".replace("_", " ").lower()
+    of_tls = _reason_of_tls(root) if "ssl" in sys.modules else None  # else it is none of its errors
+    if of_tls is not None:
+        return of_tls
     if isinstance(root, socket.gaierror):
         return f"name not found: {root.strerror}"
     if isinstance(root, OSError) and root.errno:
@@ -29,6 +27,17 @@ def reason_from(error: BaseException) -> str:
     # Some messages are drawings over several lines.
     text = " ".join(_USERINFO.sub("//", str(root)).split())
     return text[:300] or type(root).__name__
+
+
+def _reason_of_tls(root: BaseException) -> str | None:
+    import ssl
+
+    if isinstance(root, ssl.SSLCertVerificationError):
+        return f"certificate not accepted: {root.verify_message}"
+    if isinstance(root, ssl.SSLError):
+        said = _SOURCE.sub("", str(getattr(root, "reason", "") or root.strerror or root))
+        return f"TLS: {said}".replace("_", " ").lower()
+    return None
 
 
 def _root(error: BaseException) -> BaseException:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import ssl
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from arriero._transport.notice import warn_of
 from arriero._transport.watched import Watched
 from arriero.errors import RequestError
 from arriero.settings import Tls
 
-_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+if TYPE_CHECKING:
+    import ssl  # else imported where it is needed: a plain connection needs it nowhere
 
 
 class Contexts:
@@ -89,10 +89,13 @@ def context_from(tls: Tls) -> ssl.SSLContext:
         RequestError: a file is missing or holds no certificate or key, or the key does
             not belong to the certificate.
     """
+    import ssl
+
     if tls.context is not None:
         return cast(ssl.SSLContext, tls.context)
     context = _trusting(tls)
-    context.minimum_version = _VERSIONS[tls.minimum_version]
+    versions = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+    context.minimum_version = versions[tls.minimum_version]
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -121,6 +124,8 @@ def _digest_of(paths: list[str]) -> bytes:
 
 
 def _trusting(tls: Tls) -> ssl.SSLContext:
+    import ssl
+
     if tls.ca is None:
         return ssl.create_default_context()
     path = os.fspath(tls.ca)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import ssl
 import struct
 import sys
 from time import monotonic
-from typing import Any, cast
-
-from urllib3.util.wait import wait_for_socket
+from typing import ClassVar
 
 from arriero._transport.outgoing import READ_BYTES
+from arriero._transport.readiness import is_ready
 
 
 class Wire:
@@ -24,7 +22,6 @@ class Wire:
         "_heard",
         "_is_blocking",
         "_is_busy",
-        "_kernel_waits",
         "_pid",
         "_socket",
         "idle_since",
@@ -33,12 +30,16 @@ class Wire:
         "was_cut",
     )
 
+    _CUT: ClassVar[tuple[type[Exception], ...]] = ()
+    """Errors that say that the end was not the peer's word."""
+    _NOT_NOW: ClassVar[tuple[type[Exception], ...]] = (BlockingIOError,)
+    _kernel_waits = sys.platform == "linux"
+    """With a timeout of its own, Python polls before each read: a system call more for each
+    token. Linux can bound the read itself."""
+
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._allowed_s: float | None = -1.0  # what the socket was told last; -1 is nothing yet
-        # With a timeout of its own, Python polls before each read: a system call more for
-        # each token. Linux can bound the read itself; under TLS only Python can.
-        self._kernel_waits = sys.platform == "linux" and not _is_tls(connected)
         self._is_blocking = False
         self._is_busy = False
         self._pid = os.getpid()
@@ -49,8 +50,6 @@ class Wire:
         self.is_aborted = False
         self.was_cut = False
         """True if TLS ended without a word: anybody can close a TCP connection."""
-        if _is_tls(connected):
-            cast(Any, connected).suppress_ragged_eofs = False
 
     def receive(self, until: float | None) -> bytes:
         """Give what is there, waiting for it if nothing is; ``b""`` if the peer is done.
@@ -74,7 +73,7 @@ class Wire:
             self._is_busy = True
             try:
                 return self._socket.recv(READ_BYTES)
-            except ssl.SSLEOFError:
+            except self._CUT:
                 self.was_cut = True
                 return b""
             except (TimeoutError, BlockingIOError):
@@ -99,7 +98,7 @@ class Wire:
             while left:
                 try:
                     left = left[self._socket.send(left) :]
-                except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                except self._NOT_NOW:
                     self._wait_for_room(until)
                     if self.hears():
                         break
@@ -113,7 +112,7 @@ class Wire:
         wait_s = None if until is None else until - monotonic()
         if wait_s is not None and wait_s <= 0:
             raise TimeoutError
-        wait_for_socket(self._raw, read=True, write=True, timeout=wait_s)
+        is_ready(self._raw.fileno(), wait_s, or_for_writing=True)
 
     def hears(self) -> bool:
         """Say whether the peer speaks already, keeping what it says for `take_heard`.
@@ -124,7 +123,7 @@ class Wire:
         self._allow(0)
         try:
             data = self._socket.recv(READ_BYTES)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        except self._NOT_NOW:
             return False  # nothing, or TLS talking to itself
         if not data:
             raise ConnectionResetError("the peer hung up while the request was sent")
@@ -139,7 +138,7 @@ class Wire:
     @property
     def is_quiet(self) -> bool:
         """True if nothing arrived while idle: the peer has neither spoken nor hung up."""
-        return not wait_for_socket(self._raw, read=True, timeout=0)
+        return not is_ready(self._raw.fileno(), 0)
 
     def close(self) -> None:
         """Close the socket; with unread data the peer gets a reset."""
@@ -178,8 +177,3 @@ class Wire:
             self._socket.settimeout(seconds)
         self._is_blocking = self._kernel_waits and seconds != 0
         self._allowed_s = seconds
-
-
-def _is_tls(connected: object) -> bool:
-    # TLS inside TLS is no socket at all.
-    return isinstance(connected, ssl.SSLSocket) or not isinstance(connected, socket.socket)

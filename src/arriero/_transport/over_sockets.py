@@ -1,8 +1,6 @@
-"""The sync transport: urllib3 makes the connections, we talk over them.
+"""The sync transport: connections as `dial` makes them, over which we talk.
 
-urllib3 knows TCP, TLS, names in certificates and proxies. Its reading cannot be held to a
-deadline when the peer trickles, and does not give in one piece what arrived in one piece,
-so requests and answers go through `Wire` and `http1`.
+What is said is what the async transport says, by the same code: `outgoing` and `http1`.
 """
 
 from __future__ import annotations
@@ -27,8 +25,8 @@ from arriero._transport.wire import Wire
 from arriero.errors import Phase
 
 
-class Urllib3Transport:
-    """Sends requests over connections made by urllib3. Safe to share between threads."""
+class SocketTransport:
+    """Sends requests over connections of its own. Safe to share between threads."""
 
     def __init__(self, settings: TransportSettings) -> None:
         self._pool_settings = settings.pool
