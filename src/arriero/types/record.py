@@ -245,9 +245,7 @@ class Record(
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Copy, with the fields of `update` replaced; `deep` copies nested values too."""
-        import copy
-
-        made = copy.deepcopy(self) if deep else copy.copy(self)
+        made = self.__deepcopy__({}) if deep else self.__copy__()
         for name, value in (update or {}).items():
             made[name] = value
         return made
@@ -283,15 +281,13 @@ class Record(
         return made
 
     def __deepcopy__(self, memo: Any) -> Self:
-        import copy
-
         made = msgspec.structs.replace(self)
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if type(value) not in _UNCHANGING:  # of a token's record, all but one are
-                setattr(made, name, copy.deepcopy(value, memo))
+                setattr(made, name, _deep(value, memo))
         if self.model_extra:
-            _extra_of(made).update(copy.deepcopy(self.model_extra, memo))
+            _extra_of(made).update(_deep(self.model_extra, memo))
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -367,6 +363,16 @@ class Shape(msgspec.Struct, frozen=True):
 
 _UNCHANGING = frozenset({str, int, float, bool, bytes, type(None)})
 """Types whose values are their own copies."""
+
+
+
+def _deep(value: Any, memo: Any) -> Any:
+    if isinstance(value, Record):  # most are; `deepcopy` looks at many things before it asks
+        return value.__deepcopy__(memo)
+    import copy
+
+    return copy.deepcopy(value, memo)
+
 
 _shapes: dict[type, Shape] = {}
 
