@@ -76,6 +76,7 @@ def _passed(
     asked = ContentRequest(call.name, call.model or str(kept[0] or ""), body, progress.policy)
     given: ContentRequest | None = yield from judge.verdict(before, asked)
     if given is None or given.body == msgspec.json.decode(sent):
+        progress.content, progress.is_prepared = sent, True  # these very bytes were judged
         return call
     if [given.body.get(name) for name in ("model", "stream")] != kept:
         judge.failed("the function changed model or stream")
