@@ -353,6 +353,22 @@ def test_closed_refuses_answers_and_calls_until_there_is_room(
     assert calls_in(path) == [1, 3]
 
 
+def test_a_log_that_cannot_begin_lets_no_call_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again each time, and begins as any other when there is room."""
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path) as log:
+        with monkeypatch.context() as broken:
+            broken.setattr(ledger, "write_whole", full_disk)
+            for _ in range(3):
+                with pytest.raises(AuditFailed, match="nothing was sent"):
+                    log.check()
+        log.check()
+        log.write(ended(1))
+    assert [one["kind"] for one in audit_records(path)] == ["file", "call"]
+
+
 def test_open_goes_on_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls go on unrecorded, and the log says how many."""
     path = tmp_path / "audit.jsonl"

@@ -146,14 +146,14 @@ class Ledger:
         if self._log >= 0:
             os.close(self._log)
             self._log = -1
-        self._look_at_s = 0.0
+        self._number, self._look_at_s = 0, 0.0  # until it is begun
         if os.path.lexists(self.files.numbered(head.number)):
             head = Head(head.seq, head.hash, head.number + 1, 0, time.time())
         self._log = opened(self.files.current, is_log=True)
-        self._number = head.number
         if head.size == 0 and os.fstat(self._log).st_size == 0:
             sync_directory(self.files.current.parent)
-            return self._begun(head)
+            head = self._begun(head)
+        self._number = head.number
         return head
 
     def _begun(self, head: Head) -> Head:
