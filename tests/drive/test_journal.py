@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from arriero import (
     AsyncClient,
     AuditLog,
     Cache,
+    CallEnded,
     CallPolicy,
+    CallStarted,
     Instrument,
     RecordsArrived,
     StreamOpened,
@@ -131,6 +135,131 @@ def test_closed_fails_a_stream_at_its_end(
         assert colour.next(stream).done
         with pytest.raises(AuditFailed, match="No space"):
             colour.next(stream)
+
+
+def whole(colour: Colour, client: Any) -> None:
+    """Make a call."""
+    colour.do(client.generate("m", "hi"))
+
+
+def streamed(colour: Colour, client: Any) -> None:
+    """Read a stream to its end."""
+    colour.list(colour.do(client.generate("m", "hi", stream=True)))
+
+
+def no_sync(_: int) -> None:
+    """Stand in for a disk that is broken."""
+    raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize(("ask", "answer"), [(whole, ANSWER), (streamed, reply(PART, LAST))])
+@pytest.mark.parametrize("trouble", ["write", "sync"])
+def test_an_answer_that_was_kept_back_counts_as_failed(
+    colour: Colour,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ask: Any,
+    answer: Any,
+    trouble: str,
+) -> None:
+    """Statistics and observers say what the caller saw, and that very error."""
+    told: list[Any] = []
+    with AuditLog(path, fsync="always") as log:
+        client = colour.client(TAGS, answer, audit=log, observers=[told.append])
+        log.check()
+        with monkeypatch.context() as broken:
+            if trouble == "write":
+                broken.setattr(ledger, "write_whole", no_room)
+            else:
+                broken.setattr(os, "fsync", no_sync)
+            with pytest.raises(AuditFailed) as caught:
+                ask(colour, client)
+    counted = client.statistics()
+    assert (counted.started, counted.ok, counted.failed) == (1, 0, {"AuditFailed": 1})
+    ended = [one for one in told if isinstance(one, CallEnded)]
+    assert [(one.outcome, one.error) for one in ended] == [("failed", caught.value)]
+
+
+@pytest.mark.parametrize(("ask", "answer"), [(whole, ANSWER), (streamed, reply(PART, LAST))])
+def test_a_call_is_told_of_when_its_record_is_safe(
+    colour: Colour, path: Path, monkeypatch: pytest.MonkeyPatch, ask: Any, answer: Any
+) -> None:
+    """Not before: until then it may still fail."""
+    order: list[str] = []
+    with AuditLog(path, fsync="always") as log:
+        client = colour.client(
+            TAGS, answer, audit=log, observers=[lambda event: order.append(type(event).__name__)]
+        )
+        log.check()
+        monkeypatch.setattr(os, "fsync", lambda _: order.append("sync"))
+        ask(colour, client)
+    assert order[-2:] == ["sync", "CallEnded"]
+    assert client.statistics().ok == 1
+
+
+def test_a_call_that_is_refused_counts_too(
+    colour: Colour, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that takes nothing makes every call fail: that must be seen from outside."""
+    told: list[Any] = []
+    with AuditLog(path) as log:
+        client = colour.client(audit=log, observers=[told.append])
+        monkeypatch.setattr(ledger, "write_whole", no_room)
+        for ask in (whole, streamed):
+            with pytest.raises(AuditFailed, match="nothing was sent"):
+                ask(colour, client)
+    counted = client.statistics()
+    assert (counted.started, counted.failed) == (2, {"AuditFailed": 2})
+    assert [type(one) for one in told] == [CallStarted, CallEnded] * 2
+    assert told[1].outcome == "failed"
+    assert not colour.script.sent
+
+
+def test_a_stream_that_is_dropped_is_told_of_at_once(colour: Colour, path: Path) -> None:
+    """Complete or not: nobody is left to wait for the disk."""
+    told: list[Any] = []
+    with AuditLog(path, fsync="always") as log:
+        client = colour.client(TAGS, reply(PART, LAST), audit=log, observers=[told.append])
+        stream = colour.do(client.generate("m", "hi", stream=True))
+        colour.next(stream)
+        colour.next(stream)
+        assert stream.complete
+        del stream
+        gc.collect()
+    assert isinstance(told[-1], CallEnded)
+    assert told[-1].outcome == "ok"
+    assert client.statistics().ok == 1
+
+
+def test_who_stops_waiting_for_the_disk_has_cancelled(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer was not given, so the call is none that went well."""
+    told: list[Any] = []
+
+    async def main(url: str) -> None:
+        loop, is_waiting, settle = asyncio.get_running_loop(), asyncio.Event(), AuditLog._settle
+
+        def settled(log: AuditLog, seq: int) -> None:
+            loop.call_soon_threadsafe(is_waiting.set)
+            settle(log, seq)
+
+        monkeypatch.setattr(AuditLog, "_settle", settled)
+        with AuditLog(path, fsync="always") as log:
+            async with AsyncClient(url, audit=log, observers=[told.append]) as client:
+                with log._sync_lock:  # as if another call's sync took long
+                    task = asyncio.create_task(client.generate("m", "hi"))
+                    await is_waiting.wait()
+                    task.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await task
+                assert client.statistics().cancelled == 1
+
+    with ScriptedServer(["m"]) as server:
+        server.on(model="m").reply("x")
+        asyncio.run(main(server.url))
+    assert isinstance(told[-1], CallEnded)
+    assert told[-1].outcome == "cancelled"
 
 
 def test_a_call_that_failed_keeps_its_own_error(

@@ -112,6 +112,9 @@ class RecordsArrived(msgspec.Struct, frozen=True):
     """Since the records before them."""
 
 
+Outcome: TypeAlias = Literal["ok", "failed", "cancelled"]
+
+
 class CallEnded(msgspec.Struct, frozen=True):
     """A call is over; its permit is free again.
 
@@ -126,7 +129,7 @@ class CallEnded(msgspec.Struct, frozen=True):
     model: str
     is_stream: bool
     policy: CallPolicy
-    outcome: Literal["ok", "failed", "cancelled"]
+    outcome: Outcome
     error: ArrieroError | None
     response: Any
     """The answer, accumulated if it was a stream; None if nothing arrived."""

@@ -45,13 +45,13 @@ def whole(call: Call[T], target: Target, policy: CallPolicy | None = None) -> Op
     except ArrieroError as error:
         failed(progress, error)
         target.governor.ended(call, progress, made, lambda: shown)
-        yield from noted(call, progress, error)
+        yield from noted(call, target, progress, error)
         raise
     finally:
         # What another call brought was counted with that one.
         last = made if progress.source == "server" else None
         target.governor.ended(call, progress, last, lambda: shown)
-    yield from kept(call, progress, shown)
+    yield from kept(call, target, progress, shown)
     return shown  # type: ignore[no-any-return]  # what the call's decoder makes
 
 
@@ -72,7 +72,7 @@ def streamed(call: Call[Any], target: Target, progress: Progress) -> Operation[H
     except ArrieroError as error:
         failed(progress, error)
         target.governor.ended(call, progress, None, lambda: None)
-        yield from noted(call, progress, error)
+        yield from noted(call, target, progress, error)
         raise
     finally:
         if not is_open:

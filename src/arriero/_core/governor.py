@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from arriero._core.answers.state import Answers
 from arriero._core.digests import Digests
 from arriero._core.effects import Effect
@@ -20,6 +22,7 @@ from arriero._core.events import (
     CallAdmitted,
     Decision,
     Observer,
+    Outcome,
     TryEnded,
 )
 from arriero._core.failures import described
@@ -30,7 +33,7 @@ from arriero._core.policy.retry import Again, RetryBudget, Stop, decide, wait_be
 from arriero._core.policy.shared_rate import SharedRates
 from arriero._core.statistics import CacheStatistics, Counts, Statistics, snapshot
 from arriero._core.witnesses import Witnesses
-from arriero.errors import ArrieroError
+from arriero.errors import ArrieroError, AuditFailed
 from arriero.settings import Breaker, Limits, Retry
 
 if TYPE_CHECKING:
@@ -75,7 +78,8 @@ class Governor:
     def forget(self) -> None:
         """Begin anew: in a child process after a fork, nobody's permit is held."""
         self._lock = self._make_lock()
-        self._box: deque[tuple[Call[Any], Progress, Any, float]] = deque()
+        self._box: deque[tuple[Call[Any] | None, Progress, Any, float]] = deque()
+        """Calls that leave the gate; without the call, what is counted."""
         self._budget = RetryBudget()
         self._counts = Counts()
         self._gate = Gate(self.limits, self.breaker, self._make_shared)
@@ -99,12 +103,19 @@ class Governor:
         Raises:
             AuditFailed: what it comes to could not be written down.
         """
-        self.witnesses.admit(call, host)
         with self._lock:
             self._counts.started += 1
             self._budget.saw_call(progress.started_s)
         self._let_go()
         self.witnesses.began(call, progress, host)
+        try:
+            self.witnesses.admit(call, host)
+        except AuditFailed as error:
+            progress.is_over, progress.outcome, progress.error = True, "failed", error
+            self._box.append((None, progress, None, progress.started_s))
+            self._let_go()
+            self.witnesses.refused(call, progress, progress.started_s)
+            raise
 
     def step(
         self, call: Call[Any], progress: Progress, host: str, answer: Any = None
@@ -225,9 +236,34 @@ class Governor:
         if self.digests is not None:
             self.digests.changed(call)
         now_s = self._clock()
+        # What went well may still fail if it cannot be written down; its permit is free now.
+        may_fail = self.witnesses.journal is not None and progress.outcome == "ok"
         self._box.append((call, progress, last, now_s))
+        if not may_fail:
+            self._box.append((None, progress, last, now_s))
         self._let_go()
-        self.witnesses.ended(call, progress, total, now_s)
+        event = self.witnesses.written(call, progress, total, now_s)
+        if may_fail:
+            progress.unsettled = last, now_s, event
+            if progress.receipt is None:
+                self.settled(progress)
+        elif event is not None:
+            self.witnesses.tell(event)
+
+    def settled(
+        self, progress: Progress, outcome: Outcome = "ok", error: ArrieroError | None = None
+    ) -> None:
+        """Count and tell what a call came to, once no more can go wrong; else do nothing."""
+        if progress.unsettled is None:
+            return
+        (last, now_s, event), progress.unsettled = progress.unsettled, None
+        progress.outcome, progress.error = outcome, error
+        self._box.append((None, progress, last, now_s))
+        self._let_go()
+        if event is not None:
+            if outcome != "ok":
+                event = msgspec.structs.replace(event, outcome=outcome, error=error)
+            self.witnesses.tell(event)
 
     def _let_go(self) -> None:
         """Do what the lock was in the way of: after each time it was held."""
@@ -237,8 +273,10 @@ class Governor:
             try:
                 while self._box:
                     call, progress, last, now_s = self._box.popleft()
-                    self._counts.add(progress, last, now_s)
-                    gate.leave(call, progress, last, now_s)
+                    if call is None:
+                        self._counts.add(progress, last, now_s)
+                    else:
+                        gate.leave(call, progress, last, now_s)
             finally:
                 self._lock.release()
         if gate.admitted or gate.changes:

@@ -12,6 +12,7 @@ import msgspec
 
 from arriero._core.calls import Call
 from arriero._core.effects import Operation
+from arriero._core.events import CallEnded, Outcome
 from arriero._core.host import Base
 from arriero._core.http import AnswerSource, FileBody, Head, HttpInfo
 from arriero._core.journal import Receipt
@@ -117,7 +118,7 @@ class Progress(msgspec.Struct):
     """What a stream is of, after the content policy."""
     is_withheld: bool = False
     """True while the content policy has not let the request pass."""
-    outcome: Literal["ok", "failed", "cancelled"] = "cancelled"
+    outcome: Outcome = "cancelled"
     """``cancelled`` until something else is known."""
     error: ArrieroError | None = None
     is_over: bool = False
@@ -128,6 +129,9 @@ class Progress(msgspec.Struct):
     """What instruments add to the call's requests."""
     receipt: Receipt | None = None
     """What is left to wait for before the call's record in the journal is safe."""
+    unsettled: tuple[Any, float, CallEnded | None] | None = None
+    """What is counted and told when that is over: the record with the server's counts, when
+    the call ended, and the event."""
     named: tuple[str, str, float] | None = None
     """What the server at a host said of the call's model: that host, the digest, and when."""
     is_provided: bool = False

@@ -103,16 +103,21 @@ class Witnesses:
                 except Exception:  # as in `tell`
                     self.errors += 1
 
-    def ended(
+    def written(
         self, call: Call[Any], progress: Progress, total: Callable[[], Any], now_s: float
-    ) -> None:
-        """Take in that a call is over."""
+    ) -> CallEnded | None:
+        """Write down that a call is over, and give what is told of it; None if nobody asks."""
         if not self._observers and self.journal is None:
-            return
+            return None
         event = self._end_of(call, progress, total(), now_s)
         if self.journal is not None:
             progress.receipt = self.journal.write(event)
-        self.tell(event)
+        return event
+
+    def refused(self, call: Call[Any], progress: Progress, now_s: float) -> None:
+        """Take in that a call was not let begin; that it was is told of already."""
+        if self._observers:
+            self.tell(self._end_of(call, progress, None, now_s))
 
     def _end_of(
         self, call: Call[Any], progress: Progress, response: Any, now_s: float

@@ -88,7 +88,7 @@ class AsyncStream(StreamView[R]):
 
     def __del__(self) -> None:
         self._let_go()
-        self._over()
+        self._dropped()
 
     def __iter__(self) -> NoReturn:
         raise TypeError("this stream is async: write 'async for', or take it from Client")
@@ -166,7 +166,7 @@ class AsyncStream(StreamView[R]):
                     await self._settle(reading)
             except BaseException:  # cancelled in the middle: the rest of this answer is lost
                 self._let_go()
-                self._over()
+                self._dropped()
                 raise
         if ready:
             return ready.popleft()

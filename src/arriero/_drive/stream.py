@@ -76,7 +76,7 @@ class Stream(StreamView[R]):
     def __del__(self) -> None:
         if self._answer is not None:
             self._answer.abort()
-        self._over()
+        self._dropped()
 
     def __aiter__(self) -> NoReturn:
         raise TypeError("this stream is sync: write 'for', or take it from AsyncClient")
@@ -140,7 +140,7 @@ class Stream(StreamView[R]):
             except BaseException:  # Ctrl-C in the middle: the rest of this answer is lost
                 self._answer = None
                 answer.abort()
-                self._over()
+                self._dropped()
                 raise
             if ready:
                 return ready

@@ -45,12 +45,19 @@ class StreamView(Generic[R]):
         elif self._progress is not None:
             self._target.governor.ended(self._call, self._progress, None, lambda: None)
 
+    def _dropped(self) -> None:
+        """The same where nobody waits for the record of the call any more."""
+        self._over()
+        if self._progress is not None:
+            self._target.governor.settled(self._progress)
+
     def _kept(self) -> Operation[None] | None:
         """Give what waits until the record of the call is safe; None if nothing has to."""
         progress, reading = self._progress, self._reading
         if progress is None or progress.receipt is None:
             return None
-        return kept(self._call, progress, None if reading is None else reading.arrived())
+        arrived = None if reading is None else reading.arrived()
+        return kept(self._call, self._target, progress, arrived)
 
     def _unkept(self, error: AuditFailed) -> None:
         if self._reading is not None:

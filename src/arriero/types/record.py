@@ -365,7 +365,6 @@ _UNCHANGING = frozenset({str, int, float, bool, bytes, type(None)})
 """Types whose values are their own copies."""
 
 
-
 def _deep(value: Any, memo: Any) -> Any:
     if isinstance(value, Record):  # most are; `deepcopy` looks at many things before it asks
         return value.__deepcopy__(memo)
