@@ -92,18 +92,21 @@ class Terminal:
         while self.process.poll() is None:
             assert time.monotonic() < until, f"it does not end:\n{self.text}"
             self._read()
-        self._read()
+        while self._read():  # a page at a time
+            pass
         return self.process.returncode
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Show what is there, or comes at once; tell whether anything did."""
         if not select.select([self._master], [], [], 0.05)[0]:
-            return
+            return False
         data = os.read(self._master, 65536)
         self.raw += data
         self._stream.feed(data)
         answers, self._screen.answers = self._screen.answers, b""
         if answers:
             os.write(self._master, answers)
+        return True
 
     @property
     def text(self) -> str:

@@ -32,7 +32,7 @@ from arriero.testing import ScriptedServer, faults
 # Each test makes so many; with 3000 the storm takes some minutes.
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(0 if os.environ.get("ARRIERO_STORM_CALLS") else 60),
+    pytest.mark.timeout(0 if os.environ.get("ARRIERO_STORM_CALLS") else 900),
 ]
 CALLS = int(os.environ.get("ARRIERO_STORM_CALLS", "300"))
 WORKERS = 12

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from time import monotonic
 
 import pytest
 
@@ -29,10 +28,8 @@ def test_aborting_wakes_a_blocked_read(adapter: Adapter) -> None:
         answer = adapter.open(post(peer.url))
         assert answer.read() == b"one"
         answer.abort_later(0.1)
-        began = monotonic()
         with pytest.raises(Fault) as caught:
-            answer.read()
-        assert 0.05 < monotonic() - began < 0.6
+            answer.read(None)
         assert (caught.value.kind, caught.value.phase) == ("closed", "body")
         answer.close()
         peer.wait_ended()
@@ -64,7 +61,7 @@ def test_an_abort_is_no_end_of_a_body_that_ends_with_its_connection(adapter: Ada
         assert answer.read() == b"one"
         answer.abort_later(0.05)
         with pytest.raises(Fault) as caught:
-            answer.read()
+            answer.read(None)
         assert caught.value.kind == "closed"
         answer.close()
 
@@ -107,12 +104,10 @@ def test_an_abort_in_time_ends_the_wait_for_the_head(adapter: Adapter) -> None:
         timer = threading.Timer(0.1, handle.abort)
         with Peer(silent) as other:
             timer.start()
-            began = monotonic()
             with pytest.raises(Fault) as caught:
                 adapter.transport.open(
-                    post(other.url), connect_until=None, until=monotonic() + 5, handle=handle
+                    post(other.url), connect_until=None, until=None, handle=handle
                 )
-            assert monotonic() - began < 0.6
             assert caught.value.kind == "closed"
             timer.join()
             other.wait_ended()
@@ -131,9 +126,7 @@ def test_an_abort_before_sending_counts(adapter: Adapter) -> None:
     handle.abort()
     with Peer(silent) as peer:
         with pytest.raises(Fault) as caught:
-            adapter.transport.open(
-                post(peer.url), connect_until=None, until=monotonic() + 5, handle=handle
-            )
+            adapter.transport.open(post(peer.url), connect_until=None, until=None, handle=handle)
         assert caught.value.kind == "closed"
 
 

@@ -8,7 +8,6 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -162,10 +161,8 @@ def test_max_connections_makes_calls_wait(make: Callable[..., Adapter]) -> None:
 
     with Peer(script) as peer:
         first = adapter.open(post(peer.url))
-        began = monotonic()
         with pytest.raises(Fault) as caught:
-            adapter.open(post(peer.url), connect_s=0.15)
-        assert 0.1 < monotonic() - began < 1
+            adapter.open(post(peer.url), connect_s=0.15, wait_s=None)
         assert (caught.value.kind, caught.value.phase) == ("timeout", "connect")
         may_end.set()
         assert rest_of(first) == b"one"
@@ -188,7 +185,7 @@ def test_every_end_of_an_answer_frees_its_place(make: Callable[..., Adapter], wa
 
     with Peer(script) as peer:
         for _ in range(3):
-            answer = adapter.open(post(peer.url), connect_s=1)
+            answer = adapter.open(post(peer.url))
             assert answer.read() == b"x"
             if way == "lost":
                 with pytest.raises(Fault):

@@ -14,7 +14,8 @@ from .adapters import Adapter, AsyncAdapter, get, made, post, rest_of
 from .peer import CHUNKED, Line, Peer, Script, chunk
 
 SHORT_S = 0.15
-SLACK_S = 1.0
+LONG_S = 1.0
+"""Longer than a busy machine keeps a thread waiting."""
 
 
 def hanging_after(data: bytes) -> Script:
@@ -29,27 +30,27 @@ def hanging_after(data: bytes) -> Script:
 
 
 def trickling(before: bytes, drops: bytes) -> Script:
-    """Send `before`, then `drops` byte by byte, each in less than the time allowed."""
+    """Send `before`, then `drops` byte by byte for ever, each in less than the time allowed."""
 
     def script(line: Line) -> None:
         line.request()
         line.send(before)
-        line.trickle(drops, SHORT_S / 5)
-        line.drain()
+        while True:
+            line.trickle(drops, SHORT_S / 5)
 
     return script
 
 
 HEADS = {
     "silent": hanging_after(b""),
-    "status line": trickling(b"", b"HTTP/1.1 200 " + b"O" * 100),
-    "headers": trickling(b"HTTP/1.1 200 OK\r\n", b"X-Slow: 1\r\n" * 10),
-    "interim": trickling(b"", b"HTTP/1.1 102 X\r\n\r\n" * 5),
+    "status line": trickling(b"", b"HTTP/1.1 200 " + b"O" * 2000),
+    "headers": trickling(b"HTTP/1.1 200 OK\r\n", b"X-Slow: 1\r\n"),
+    "interim": trickling(b"", b"HTTP/1.1 102 X\r\n\r\n"),
 }
 BODIES = {
     "silent": hanging_after(CHUNKED),
-    "chunk size": trickling(CHUNKED, b"1;" + b"x" * 100),
-    "trailer": trickling(CHUNKED + b"0\r\n", b"X-Slow: 1\r\n" * 10),
+    "chunk size": trickling(CHUNKED, b"1;" + b"x" * 2000),
+    "trailer": trickling(CHUNKED + b"0\r\n", b"X-Slow: 1\r\n"),
 }
 
 
@@ -60,7 +61,7 @@ def test_the_head_has_a_deadline(adapter: Adapter, script: Script) -> None:
         began = monotonic()
         with pytest.raises(Fault) as caught:
             adapter.open(post(peer.url), wait_s=SHORT_S)
-        assert SHORT_S * 0.9 < monotonic() - began < SHORT_S + SLACK_S
+        assert monotonic() - began > SHORT_S * 0.9
         assert (caught.value.kind, caught.value.phase) == ("timeout", "head")
         peer.wait_ended()
 
@@ -73,7 +74,7 @@ def test_the_body_has_a_deadline(adapter: Adapter, script: Script) -> None:
         began = monotonic()
         with pytest.raises(Fault) as caught:
             answer.read(SHORT_S)
-        assert SHORT_S * 0.9 < monotonic() - began < SHORT_S + SLACK_S
+        assert monotonic() - began > SHORT_S * 0.9
         assert (caught.value.kind, caught.value.phase) == ("timeout", "body")
         answer.abort()
         peer.wait_ended()
@@ -85,8 +86,8 @@ def test_each_read_has_its_own_deadline(adapter: Adapter) -> None:
     def script(line: Line) -> None:
         line.request()
         line.send(CHUNKED)
-        for _ in range(5):
-            line.pause(SHORT_S / 3)
+        for _ in range(6):
+            line.pause(LONG_S / 5)
             line.send(chunk(b"x"))
         line.send(b"0\r\n\r\n")
         line.drain()
@@ -94,10 +95,10 @@ def test_each_read_has_its_own_deadline(adapter: Adapter) -> None:
     with Peer(script) as peer:
         answer = adapter.open(post(peer.url))
         count = 0
-        while answer.read(SHORT_S):
+        while answer.read(LONG_S):
             count += 1
         answer.close()
-    assert count == 5
+    assert count == 6
 
 
 def test_a_short_deadline_does_not_outlive_its_read(adapter: Adapter) -> None:
@@ -106,14 +107,14 @@ def test_a_short_deadline_does_not_outlive_its_read(adapter: Adapter) -> None:
     def late(line: Line) -> None:
         line.request()
         line.send(CHUNKED + chunk(b"one"))
-        line.pause(SHORT_S * 2)
+        line.pause(LONG_S * 1.2)
         line.send(chunk(b"two") + b"0\r\n\r\n")
         line.drain()
 
     with Peer(late) as peer:
-        answer = adapter.open(post(peer.url), wait_s=SHORT_S)
-        assert answer.read(SHORT_S) == b"one"
-        assert answer.read(SHORT_S * 10) == b"two"
+        answer = adapter.open(post(peer.url), wait_s=LONG_S)
+        assert answer.read(LONG_S) == b"one"
+        assert answer.read() == b"two"
         assert rest_of(answer) == b""
         answer.close()
 
@@ -144,10 +145,8 @@ def test_sending_has_a_deadline(adapter: Adapter) -> None:
         line.hang()
 
     with Peer(script) as peer:
-        began = monotonic()
         with pytest.raises(Fault) as caught:
             adapter.open(post(peer.url, b"x" * 50_000_000), wait_s=SHORT_S * 2)
-        assert monotonic() - began < SHORT_S * 2 + SLACK_S
         assert caught.value.kind == "timeout"
 
 
@@ -170,21 +169,22 @@ def test_a_signal_interrupts_a_blocked_read(adapter: Adapter) -> None:
         pytest.skip("the event loop handles signals")
 
     def interrupt(*_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         raise KeyboardInterrupt
 
+    left_s, _ = signal.setitimer(signal.ITIMER_REAL, 0)  # the test's own limit
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         with Peer(BODIES["silent"]) as peer:
             answer = adapter.open(post(peer.url))
-            signal.setitimer(signal.ITIMER_REAL, 0.1)
-            began = monotonic()
+            # Again and again: one that comes just before the read waits interrupts nothing.
             with pytest.raises(KeyboardInterrupt):
-                answer.read(None)
-            assert monotonic() - began < 0.6
+                [signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1), answer.read(None)]
             answer.close()
             peer.wait_ended()
     finally:
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, left_s)
 
 
 def test_cancelling_closes_the_socket(adapter: Adapter) -> None:
@@ -232,8 +232,6 @@ def test_a_cancelled_read_is_no_end(adapter: Adapter) -> None:
 def test_connecting_has_a_deadline(adapter: Adapter) -> None:
     """A handshake that hangs ends in time."""
     with Peer(lambda line: line.hang()) as peer:
-        began = monotonic()
         with pytest.raises(Fault) as caught:
-            adapter.open(get(peer.url.replace("http:", "https:")), connect_s=SHORT_S)
-        assert monotonic() - began < SHORT_S + SLACK_S
+            adapter.open(get(peer.url.replace("http:", "https:")), connect_s=SHORT_S, wait_s=None)
         assert (caught.value.kind, caught.value.phase) == ("timeout", "connect")

@@ -103,7 +103,7 @@ def test_some_answers_have_no_body(
     head = f"HTTP/1.1 {status} X\r\n{framing}\r\n".encode()
     with Peer(answering(head)) as peer:
         answer = adapter.open(Request(method, f"{peer.url}/", ()))
-        assert (answer.status, answer.read(1)) == (status, b"")
+        assert (answer.status, answer.read()) == (status, b"")
         answer.close()
 
 
@@ -152,7 +152,7 @@ def test_what_is_there_is_given_at_once(adapter: Adapter) -> None:
 
     with Peer(script) as peer:
         answer = adapter.open(post(peer.url))
-        assert answer.read(1) == b'{"n":1}\n'
+        assert answer.read() == b'{"n":1}\n'
         answer.close()
 
 

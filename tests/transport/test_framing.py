@@ -140,7 +140,7 @@ def test_what_is_not_http_is_refused(adapter: Adapter, answer: bytes) -> None:
 
     with Peer(script) as peer:
         with pytest.raises(Fault) as caught:
-            adapter.open(get(peer.url), wait_s=2)
+            adapter.open(get(peer.url))
         assert (caught.value.kind, caught.value.phase) == ("protocol", "head")
         peer.wait_ended()
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 import threading
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from arriero._core.http import Fault, FileBody
 from arriero._transport import upload
 
-from .adapters import Adapter, get, post, rest_of
+from .adapters import Adapter, AsyncAdapter, get, post, rest_of
 from .peer import WAIT_S, Line, Peer, Received, answering, whole
 
 MEGABYTE = 1 << 20
@@ -79,7 +80,7 @@ def test_a_large_file_takes_little_memory(adapter: Adapter, tmp_path: Path) -> N
     with Peer(script) as peer:
         tracemalloc.start()
         try:
-            answer = adapter.open(post(peer.url, body), wait_s=20)
+            answer = adapter.open(post(peer.url, body), wait_s=None)
             _, peak_bytes = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -97,7 +98,7 @@ def test_a_refusal_before_the_end_is_delivered(adapter: Adapter, tmp_path: Path)
         line.drain()
 
     with Peer(script) as peer:
-        answer = adapter.open(post(peer.url, sparse(tmp_path / "blob", 32 * MEGABYTE)), wait_s=10)
+        answer = adapter.open(post(peer.url, sparse(tmp_path / "blob", 32 * MEGABYTE)), wait_s=None)
         assert (answer.status, rest_of(answer)) == (413, b"too large")
         answer.close()
 
@@ -134,7 +135,7 @@ def test_an_interim_answer_does_not_stop_an_upload(adapter: Adapter, tmp_path: P
         line.drain()
 
     with Peer(script) as peer:
-        answer = adapter.open(post(peer.url, sparse(tmp_path / "blob", size)), wait_s=10)
+        answer = adapter.open(post(peer.url, sparse(tmp_path / "blob", size)), wait_s=None)
         assert rest_of(answer) == b"done"
         answer.close()
 
@@ -172,7 +173,9 @@ def test_a_file_that_is_not_as_told_is_our_fault(
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no list of open files here")
-def test_aborted_uploads_leave_no_file_open(adapter: Adapter, tmp_path: Path) -> None:
+def test_aborted_uploads_leave_no_file_open(
+    adapter: Adapter, tmp_path: Path, waits_for: Callable[[Callable[[], object]], None]
+) -> None:
     """After a deadline in the middle of an upload, the file is closed."""
     body = sparse(tmp_path / "blob", 64 * MEGABYTE)
 
@@ -184,10 +187,14 @@ def test_aborted_uploads_leave_no_file_open(adapter: Adapter, tmp_path: Path) ->
         with pytest.raises(Fault) as caught:
             adapter.open(post(peer.url, body), wait_s=0.2)
         assert caught.value.kind == "timeout"
-    if adapter.is_async:
-        adapter.run(asyncio.sleep(0.05))  # type: ignore[attr-defined]
-    open_files = [link.resolve() for link in Path("/proc/self/fd").iterdir()]
-    assert Path(body.path) not in open_files
+
+    def is_closed() -> bool:
+        if isinstance(adapter, AsyncAdapter):
+            adapter.run(asyncio.sleep(0))
+        open_files = [link.resolve() for link in Path("/proc/self/fd").iterdir()]
+        return Path(body.path) not in open_files
+
+    waits_for(is_closed)
 
 
 def test_a_file_that_opens_after_the_call_ended_is_closed(

@@ -16,7 +16,7 @@ from .comparing import Told, differences
 from .stage import Stage, recorded
 
 # The whole corpus is asked for the first case: on a busy machine that takes a while.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def _by_case(lists: Mapping[str, Iterable[str]]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 
 from .damage import Request, requests
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(0 if os.environ.get("ARRIERO_FUZZ") else 120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(0 if os.environ.get("ARRIERO_FUZZ") else 900)]
 
 WANTED = int(os.environ.get("ARRIERO_FUZZ", "0"))
 EXAMPLES = WANTED or 500

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 STREAMS = 200
 SHORT, LONG = 260, 780

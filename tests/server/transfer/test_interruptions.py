@@ -199,7 +199,7 @@ def test_nothing_is_lost_in_a_hundred_interruptions(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_store_outlives_its_server_in_the_middle_of_anything(
     servers: Nursery, store: Path, line: BadLine, name: str
 ) -> None:
