@@ -7,8 +7,9 @@ import gc
 import itertools
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ WORKER = """
 import sys, time
 from arriero import Client, Limits, RedisRates
 url, rates, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-limits = Limits(requests_per_s=20, concurrency=4, shared=RedisRates(rates))
+limits = Limits(requests_per_s=20, concurrency=4, shared=RedisRates(rates, timeout_s=10))
 print("ready", flush=True)
 sys.stdin.readline()
 end_s = time.monotonic() + seconds
@@ -60,11 +61,19 @@ def limits(
 
 
 @pytest.mark.slow
-def test_two_processes_stay_within_the_limit_while_redis_dies(server: RedisServer) -> None:
+def test_two_processes_stay_within_the_limit_while_redis_dies(
+    server: RedisServer, waits_for: Callable[[Callable[[], object]], None]
+) -> None:
     """In every stretch of time: a second's worth at once, and then the rate.
 
-    Redis is killed after a third of the time, and comes back without its memory.
+    Redis is killed once each knows of the other, and comes back without its memory.
     """
+    made: list[list[str]] = [[], []]
+
+    def listen(worker: Any, lines: list[str]) -> None:
+        for line in worker.stdout:
+            lines.append(line)  # one by one, as they are counted meanwhile
+
     with ScriptedServer() as host:
         command = [sys.executable, "-c", WORKER, host.url, server.url, "6"]
         pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -74,11 +83,21 @@ def test_two_processes_stay_within_the_limit_while_redis_dies(server: RedisServe
         for worker in workers:
             worker.stdin.write("\n")  # type: ignore[union-attr]
             worker.stdin.flush()  # type: ignore[union-attr]
-        time.sleep(2)
+        listeners = [
+            threading.Thread(target=listen, args=pair) for pair in zip(workers, made, strict=True)
+        ]
+        for listener in listeners:
+            listener.start()
+        waits_for(lambda: all(made))
+        counts = [len(lines) + 2 for lines in made]
+        waits_for(lambda: all(len(made[at]) >= counts[at] for at in (0, 1)))
         server.kill()
         time.sleep(1.5)
         server.start()
-        made = [worker.communicate(timeout=30)[0].splitlines() for worker in workers]
+        for listener in listeners:
+            listener.join()
+        for worker in workers:
+            worker.communicate(timeout=30)
     assert [worker.returncode for worker in workers] == [0, 0]
     assert min(len(calls) for calls in made) >= 5  # neither was starved, on a busy machine
     calls = [tuple(map(float, line.split())) for lines in made for line in lines]
