@@ -126,6 +126,16 @@ def test_a_redacted_request_is_what_is_sent(colour: Colour) -> None:
     assert (judged.verdict, judged.body) == ("redacted", sent)
 
 
+def test_a_raw_request_is_redacted_too(colour: Colour) -> None:
+    """What the caller wrote as bytes."""
+    client = colour.client(reply(b"{}"), content=Content(before=in_colour(colour, redacts)))
+    raw = json.dumps({"model": "m", "messages": ASK}).encode()
+    colour.do(client.request("POST", "/api/chat", content=raw))
+
+    sent = json.loads(colour.script.sent[0].body or b"")
+    assert sent == {"model": "m", "messages": [{"role": "user", "content": "My card is [card]"}]}
+
+
 def test_a_copy_that_was_not_changed_is_a_pass(colour: Colour) -> None:
     """A function that always gives one back has not redacted everything."""
     content = Content(before=redacts, after=lambda seen: seen)
@@ -429,3 +439,14 @@ def test_an_answer_shows_its_end(colour: Colour) -> None:
     client = colour.client(stream_of("a", "b"), content=Content(after=note))
     colour.list(colour.do(client.chat("m", ASK, stream=True)))
     assert ends == [("a", False), ("ab", False), ("ab", True)]
+
+
+def test_only_the_last_of_records_that_come_together_is_the_end(colour: Colour) -> None:
+    """They may all be there when the first is judged."""
+    ends: list[bool] = []
+    client = colour.client(
+        reply(chat("a", done=False) + chat("b", done=False) + chat("", done=True)),
+        content=Content(after=lambda seen: ends.append(seen.is_last)),
+    )
+    colour.list(colour.do(client.chat("m", ASK, stream=True)))
+    assert ends == [False, False, True]

@@ -207,7 +207,7 @@ class _Judge:
             raise RequestError(
                 f"Content.{self._stage} is async: use AsyncClient, or a plain function"
             )
-        if not failure and given is not None and type(given) is not type(asked):
+        if given is not None and type(given) is not type(asked):
             failure = f"the function gave a {type(given).__name__}"
         if failure:
             self.failed(failure)

@@ -21,6 +21,7 @@ from arriero._core.operations import made_of
 SEED = {"seed": 1}
 CHAT = chat("m", [{"role": "user", "content": "hi"}], options=SEED)
 GENERATE = generate("m", "hi", options=SEED)
+ENCODED = embed_encoded("m", ["a", "b"])
 
 
 def answer(call: Call[Any], **fields: Any) -> tuple[Any, bytes]:
@@ -56,19 +57,25 @@ def test_vectors_come_back_as_the_same_numbers(vector: list[float]) -> None:
 def test_encoded_vectors_come_back_as_the_same_bytes() -> None:
     """Four bytes a number, which is how they came."""
     rows = [struct.pack("<3f", 1, 2, 3), struct.pack("<3f", 4, 5, 6)]
-    data = [
+    made, back = again(ENCODED, object="list", data=encoded(*rows), model="m")
+    assert back == made
+    assert [item.embedding for item in back.data] == rows
+
+
+def encoded(*rows: bytes) -> list[dict[str, Any]]:
+    """Give vectors as `/v1/embeddings` sends them."""
+    return [
         {"object": "embedding", "index": index, "embedding": base64.b64encode(row).decode()}
         for index, row in enumerate(rows)
     ]
-    call = embed_encoded("m", ["a", "b"])
-    made, back = again(call, object="list", data=data, model="m")
-    assert back == made
-    assert [item.embedding for item in back.data] == rows
 
 
 def test_vectors_of_different_length_come_back() -> None:
     """No server sends them, and none are lost if one does."""
     made, back = again(embed("m", ["a", "b"]), model="m", embeddings=[[1.0], [1.0, 2.5]])
+    assert back == made
+    rows = [struct.pack("<f", 1), struct.pack("<2f", 4, 5)]
+    made, back = again(ENCODED, object="list", data=encoded(*rows), model="m")
     assert back == made
 
 
@@ -103,11 +110,19 @@ def test_an_answer_cut_by_num_predict_is_kept() -> None:
     assert is_sound(call, made)
 
 
-@pytest.mark.parametrize("vectors", [[], [[]], [[1.0]], [[1.0], [1.0], [1.0]]])
+@pytest.mark.parametrize("vectors", [[], [[]], [[1.0]], [[1.0], []], [[1.0], [1.0], [1.0]]])
 def test_vectors_that_do_not_fit_the_texts_are_not_kept(vectors: list[list[float]]) -> None:
     """One for each text, and none empty."""
     call = embed("m", ["a", "b"])
     assert not is_sound(call, answer(call, embeddings=vectors)[0])
+    rows = [struct.pack(f"<{len(vector)}f", *vector) for vector in vectors]
+    assert not is_sound(ENCODED, answer(ENCODED, object="list", data=encoded(*rows))[0])
+
+
+def test_no_vector_is_not_kept() -> None:
+    """As the older endpoint answers a model that has none."""
+    call = embeddings("m", "a")
+    assert not is_sound(call, answer(call, embedding=[])[0])
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"{}", kept(None, b"{"), kept(None, b"[]")])

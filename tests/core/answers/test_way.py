@@ -22,7 +22,7 @@ from arriero.errors import (
     ServerBusy,
     StreamIncomplete,
 )
-from arriero.settings import Cache, CallPolicy, Retry, Timeouts
+from arriero.settings import Cache, CallPolicy, Limits, Retry, Timeouts
 
 from ..script import Clock, head, lost, target
 
@@ -39,12 +39,12 @@ def tags(digest: str, **more: str) -> bytes:
 class Server:
     """Runs operations against a server that always answers the same."""
 
-    def __init__(self, cache: Cache | None = None) -> None:
+    def __init__(self, cache: Cache | None = None, **policies: Any) -> None:
         self.clock = Clock()
         self.cache = cache or Cache()
         store = MemoryStore(self.cache, self.clock) if self.cache.max_entries else None
         self.answers = Answers(self.cache, store)
-        self.target: Target = target(clock=self.clock, answers=self.answers)
+        self.target: Target = target(clock=self.clock, answers=self.answers, **policies)
         self.digest, self.answer = "d1", GOOD
         self.sent: list[str] = []
 
@@ -158,6 +158,17 @@ def test_an_answer_under_way_while_models_change_is_not_kept() -> None:
     assert server.counts.stores == 0
 
 
+def test_a_change_counts_from_its_beginning() -> None:
+    """The server may have made it long before it says so."""
+    server = Server()
+    server.ask(list_models())
+    call, change = server.begin(), server.begin(copy("a", "m"))
+
+    call.finish()
+    assert server.counts.stores == 0
+    change.cancel()
+
+
 def test_a_list_that_the_caller_asked_for_is_enough() -> None:
     """It is not asked for twice."""
     server = Server()
@@ -267,6 +278,20 @@ def test_calls_at_the_same_time_share_one_request() -> None:
     assert server.ask().http.source == "server"  # nothing is kept
 
 
+def test_an_answer_that_was_shared_is_kept_once() -> None:
+    """By the call that brought it."""
+    server = Server()
+    server.ask(list_models())  # so that neither has to ask which model it is
+    leader, follower = server.begin(), server.begin()
+    assert isinstance(follower.effect, Wait)
+    leader.finish()
+    follower.resume()
+
+    assert follower.result.http.source == "shared"
+    assert server.counts.stores == 1
+    assert server.ask().http.source == "cache"
+
+
 def test_a_cancelled_leader_hands_over() -> None:
     """A follower leads; nobody fails for another's change of mind."""
     server = flying()
@@ -305,6 +330,29 @@ def test_each_has_its_own_deadline() -> None:
         follower.resume()
     assert caught.value.budget == "total_s"
     assert leader.finish().response == "x"
+
+
+@pytest.mark.parametrize(
+    ("limits", "patience_s"),
+    [
+        (None, 10),
+        (Limits(requests_per_s=1), 10),  # no queue
+        (Limits(concurrency=1, max_wait_s=3), 13),
+        (Limits(concurrency=1, max_wait_s=None), None),
+    ],
+)
+def test_a_follower_waits_as_long_as_the_leader_may(
+    limits: Limits | None, patience_s: float | None
+) -> None:
+    """For a place in the queue, and for the first token."""
+    server = Server(Cache.coalescing(), limits=limits)
+    leader = server.begin()
+    follower = server.begin()
+    assert isinstance(follower.effect, Wait)
+    now_s = server.clock.now_s
+    assert follower.effect.until == (None if patience_s is None else now_s + patience_s)
+    follower.cancel()
+    leader.finish()
 
 
 def test_what_the_server_says_of_the_request_is_said_to_all() -> None:

@@ -10,8 +10,8 @@ from arriero._core.api.inference import generate
 from arriero._core.api.models import show
 from arriero._core.api.providing import provider
 from arriero._core.governed import whole
-from arriero.errors import DeadlineExceeded, ModelNotFound, RequestError
-from arriero.settings import Limits, Timeouts
+from arriero.errors import CircuitOpen, DeadlineExceeded, ModelNotFound, RequestError, ServerError
+from arriero.settings import Breaker, Limits, Timeouts
 from tests.lifecycle.memory import Memory
 from tests.lifecycle.ollama import Ollama, Spoilt, built, full
 
@@ -77,6 +77,21 @@ def test_calls_about_models_pull_nothing() -> None:
 def test_the_pull_takes_no_permit_of_its_own() -> None:
     """With one call at a time it would wait for itself for ever."""
     assert asked(server(), True, limits=Limits(concurrency=1)).response == "hello"
+
+
+def test_a_probe_that_pulls_is_one_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found without the model makes room for the try with it."""
+    ollama = server()
+    memory = Memory(ollama, provide=provider(True), breaker=Breaker(failures=1, open_s=5))
+    call = generate("m", "hi")
+    with monkeypatch.context() as patch:
+        patch.setattr(ollama, "_generate", lambda body: (500, [{"error": "CUDA error"}]))
+        with pytest.raises(ServerError):
+            memory.run(whole(call, memory.target))
+    with pytest.raises(CircuitOpen):
+        memory.run(whole(call, memory.target))
+    memory.clock.now_s += 5
+    assert memory.run(whole(call, memory.target)).response == "hello"
 
 
 def test_the_time_of_the_call_counts_for_the_pull() -> None:

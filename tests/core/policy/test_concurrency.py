@@ -110,6 +110,19 @@ def test_a_deadline_that_cannot_be_met_is_refused_at_once() -> None:
     )
 
 
+def test_what_calls_take_is_learnt_anew_when_it_changes() -> None:
+    """The mean follows, up as well as down."""
+    for before_s, after_s in ((100.0, 1.0), (1.0, 100.0)):
+        queue = Queue(Limits(concurrency=1))
+        for took_s in (before_s, *[after_s] * 50):
+            past = permit()
+            entered(queue, past)
+            queue.leave(past, took_s, "ok")
+        entered(queue, permit())
+        assert queue.enter(permit(), 0.0, after_s * 1.1) is None
+        assert queue.enter(permit(), 0.0, after_s * 1.1) is not None
+
+
 def test_a_call_the_server_had_no_room_for_comes_back_first() -> None:
     """It keeps its turn, and the limit is lower."""
     queue = Queue(Limits(adaptive=True))

@@ -145,6 +145,7 @@ def test_each_refusal_can_be_lifted_by_what_it_says() -> None:
     search = service.web_search("q", api_key="k")
     url = "https://ollama.com:443/api/web_search"
     assert rule(search, Egress(web_tools=True), url) == ""
+    assert rule(search, Egress(web_tools=True), url.replace("ollama.com", "evil.com")) == "host"
     assert (
         rule(models.list_models(), Egress(web_tools=True), "https://ollama.com/api/tags") == "host"
     )
@@ -173,6 +174,14 @@ def test_a_redirect_needs_leave_of_its_own() -> None:
     assert Guard(Egress(hosts=both, redirects=True)).decide(call, url, HOME).allowed
     assert Guard(Egress(redirects=True)).decide(call, url, HOME).rule == "host"
     assert Guard(Egress()).decide(call, f"{HOME}/api/me", HOME).rule == "account"
+
+
+def test_what_was_refused_is_refused_again() -> None:
+    """Only what passed is remembered."""
+    guard, call = Guard(Egress()), models.list_models()
+    assert [guard.decide(call, "http://evil.example/api/tags").rule for _ in range(2)] == [
+        "host"
+    ] * 2
 
 
 def test_what_was_learnt_of_a_model_holds_until_models_change() -> None:
