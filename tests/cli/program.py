@@ -60,6 +60,6 @@ class Program:
         """Send a signal."""
         self._process.send_signal(number)
 
-    def ended(self, patience_s: float = 30.0) -> tuple[str, str]:
+    def ended(self, patience_s: float = 60.0) -> tuple[str, str]:
         """Wait for its end; give what is left of stdout and stderr."""
         return self._process.communicate(timeout=patience_s)

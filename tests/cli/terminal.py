@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import pyte
 
-_PATIENCE_S = 40.0
+_PATIENCE_S = 60.0
 """For machines under load; nothing waits that long when all is well."""
 
 

@@ -162,10 +162,10 @@ def test_a_signal_ends_a_pull_and_its_connection(
         assert process.stderr is not None
         told = [process.stderr.readline() for _ in range(2)]
         process.send_signal(number)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert told[1] == "pulling 0123456789ab: 10 B of 1.0 kB (1%)\n"
     assert (process.returncode, err) == (code, "")
-    assert peer.gone.wait(10)
+    assert peer.gone.wait(60)
 
 
 @SIGNALS
@@ -192,7 +192,7 @@ def test_a_signal_ends_an_answer_in_a_pipe(
         assert process.stdout.readline() == "word\n"
         process.send_signal(number)
         process.stdin = None
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
         asked = [one for one in scripted.requests if one.path == "/api/chat"]
     assert (process.returncode, err, len(asked)) == (code, "", 1)
     assert out.replace("word", "").strip() == ""

@@ -114,7 +114,7 @@ def test_a_pull_that_is_stopped_is_recorded(
             assert process.stderr is not None
             told = [process.stderr.readline() for _ in range(3)]
             process.send_signal(number)
-            _, err = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=60)
         finally:
             process.kill()
     assert (process.returncode, err, len(told)) == (code, "", 3)

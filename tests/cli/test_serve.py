@@ -51,10 +51,10 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
     """Ctrl-C is how a server is meant to end: exit code 0, no traceback."""
     with running("--models", "mini") as (process, lines):
         url = lines[0].split()[4]
-        with urllib.request.urlopen(f"{url}/api/tags", timeout=10) as answer:
+        with urllib.request.urlopen(f"{url}/api/tags", timeout=60) as answer:
             names = [model["model"] for model in json.load(answer)["models"]]
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert names == ["mini:latest"]
     assert lines[1] == "Models: mini:latest\n"
@@ -66,9 +66,9 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
 def test_quiet_shows_no_requests() -> None:
     """`--quiet` leaves the output to what concerns the server itself."""
     with running("--quiet") as (process, lines):
-        urllib.request.urlopen(f"{lines[0].split()[4]}/", timeout=10).close()
+        urllib.request.urlopen(f"{lines[0].split()[4]}/", timeout=60).close()
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=20) == ("Stopped.\n", "")
+        assert process.communicate(timeout=60) == ("Stopped.\n", "")
 
 
 def test_ollamas_variables_count_where_no_option_is_given(
@@ -81,9 +81,9 @@ def test_ollamas_variables_count_where_no_option_is_given(
     with running("--models", "mini", "--engine", "inline") as (process, lines):
         url = lines[0].split()[4]
         body = json.dumps({"model": "mini"}).encode()
-        urllib.request.urlopen(f"{url}/api/generate", body, timeout=10).close()
+        urllib.request.urlopen(f"{url}/api/generate", body, timeout=60).close()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert err == ""
     assert f"Store: {tmp_path / 'models'}\n" in lines
     texts = [line.split(maxsplit=1)[1] for line in out.splitlines()[:-1]]

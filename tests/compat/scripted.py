@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-WAIT_S = 5.0
+WAIT_S = 60.0
 
 NOWHERE = "http://127.0.0.1:1"
 """Where nobody listens."""

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import inspect
 import pickle
-import time
 from types import ModuleType
 from typing import Any
 
@@ -35,7 +34,7 @@ from arriero import (
 )
 
 from .conftest import Caller
-from .scripted import NOWHERE, Serve, answer, part
+from .scripted import NOWHERE, Held, Serve, answer, part
 
 
 def test_an_error_in_a_200_answer_is_raised(scripted: Serve, call: Caller) -> None:
@@ -190,11 +189,7 @@ def test_redirects_can_be_refused(scripted: Serve, call: Caller) -> None:
 def test_time_limits_are_our_errors(scripted: Serve, call: Caller) -> None:
     """Officially none is set, and httpx's own class leaks; handlers for it work here."""
 
-    def slow(asked: Any) -> bytes:
-        time.sleep(0.3)
-        return answer(part("a", done=True))
-
-    there = scripted(slow)
+    there = scripted(Held(b""))
     limits = Timeouts(first_token_s=0.05)
     for caught in (DeadlineExceeded, TimeoutError, httpx.ReadTimeout, httpx.TimeoutException):
         with pytest.raises(caught, match="first_token_s"):

@@ -357,8 +357,8 @@ def tokens_of(colour: Colour) -> list[str | None]:
 
 
 def wait_until(is_true: Callable[[], object]) -> None:
-    """Wait, for five seconds at most."""
-    end_s = time.monotonic() + 5
+    """Wait; a minute is for machines under load."""
+    end_s = time.monotonic() + 60
     while not is_true():
         assert time.monotonic() < end_s, "waited in vain"
         time.sleep(0.001)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pytest
 
 from arriero import AsyncClient, Cache, Client
+from arriero._core.answers.flights import Flights
 from arriero.testing import ScriptedServer
 
 from .scripted import Colour, reply
@@ -18,6 +22,7 @@ from .scripted import Colour, reply
 TAGS = reply(b'{"models":[{"model":"m:latest","digest":"d"}]}')
 ANSWER = reply(b'{"response":"x","done":true,"done_reason":"stop"}')
 VECTORS = reply(b'{"data":[{"embedding":"AACAPwAAAEA="}]}')
+Waits = Callable[[Callable[[], object]], None]
 SEED: dict[str, Any] = {"options": {"seed": 1}}
 
 
@@ -49,41 +54,72 @@ def test_streams_are_always_sent(colour: Colour) -> None:
     assert len(colour.script.sent) == 2
 
 
-def test_threads_share_one_request() -> None:
+@dataclass
+class Crowd:
+    """Those who ask for the same; whoever is to answer them can wait for all."""
+
+    joined: int = 0
+    is_answered: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, question: Any) -> str:
+        """Answer when that is said."""
+        assert self.is_answered.wait(60)
+        return "x"
+
+
+@pytest.fixture
+def crowd(monkeypatch: pytest.MonkeyPatch) -> Crowd:
+    """Count who asks."""
+    made, join = Crowd(), Flights.join
+
+    def counted(flights: Flights, key: str) -> Any:
+        found = join(flights, key)
+        with made.lock:
+            made.joined += 1
+        return found
+
+    monkeypatch.setattr(Flights, "join", counted)
+    return made
+
+
+def test_threads_share_one_request(crowd: Crowd, waits_for: Waits) -> None:
     """Twenty callers, one request."""
-    started = threading.Barrier(20)
     with ScriptedServer() as server:
-        server.on().reply("x", delay_s=0.5)
+        server.on().reply(crowd.answer)
         with Client(server.url, cache=Cache.coalescing()) as client:
 
             def ask(_: int) -> str:
-                started.wait()
                 return client.generate("m", "hi", **SEED).http.source
 
             with ThreadPoolExecutor(20) as pool:
-                sources = Counter(pool.map(ask, range(20)))
+                asking = pool.map(ask, range(20))
+                waits_for(lambda: crowd.joined == 20)
+                crowd.is_answered.set()
+                sources = Counter(asking)
     assert sources == {"server": 1, "shared": 19}
 
 
-def test_loops_of_several_threads_share_one_request() -> None:
+def test_loops_of_several_threads_share_one_request(crowd: Crowd, waits_for: Waits) -> None:
     """A follower is woken on its own loop."""
-    started = threading.Barrier(4)
     with ScriptedServer() as server:
-        server.on().reply("x", delay_s=0.5)
+        server.on().reply(crowd.answer)
         client = AsyncClient(server.url, cache=Cache.coalescing())
 
         async def ask() -> list[str]:
-            started.wait()
             made = await asyncio.gather(*(client.generate("m", "hi", **SEED) for _ in range(5)))
             return [answer.http.source for answer in made]
 
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(lambda _: asyncio.run(ask()), range(4)))
+            asking = pool.map(lambda _: asyncio.run(ask()), range(4))
+            waits_for(lambda: crowd.joined == 20)
+            crowd.is_answered.set()
+            found = list(asking)
         asyncio.run(client.close())
     assert Counter(source for part in found for source in part) == {"server": 1, "shared": 19}
 
 
-def test_a_cancelled_leader_hands_over_to_a_task() -> None:
+def test_a_cancelled_leader_hands_over_to_a_task(crowd: Crowd) -> None:
     """The others get their answer from a second request."""
 
     async def ask(url: str) -> list[str]:
@@ -91,11 +127,13 @@ def test_a_cancelled_leader_hands_over_to_a_task() -> None:
             leader = asyncio.create_task(client.generate("m", "hi", **SEED))
             await asyncio.sleep(0)
             others = [asyncio.create_task(client.generate("m", "hi", **SEED)) for _ in range(3)]
-            await asyncio.sleep(0.05)
+            while crowd.joined < 4:  # noqa: ASYNC110  # nothing tells
+                await asyncio.sleep(0.001)
             leader.cancel()
+            crowd.is_answered.set()
             made = await asyncio.gather(*others)
             return sorted(answer.http.source for answer in made)
 
     with ScriptedServer() as server:
-        server.on().reply("x", delay_s=0.5)
+        server.on().reply(crowd.answer)
         assert asyncio.run(ask(server.url)) == ["server", "shared", "shared"]

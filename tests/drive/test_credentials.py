@@ -195,7 +195,7 @@ def test_no_call_waits_for_a_refresh_ahead(colour: Colour) -> None:
         nonlocal asked
         asked += 1
         if asked > 1:
-            gate.wait(10)
+            gate.wait(60)
         return Token(f"t{asked}", 3600, refresh_before_s=3600)
 
     async def provider_async() -> Token:
@@ -234,7 +234,7 @@ def test_a_wait_for_a_token_keeps_the_calls_budget(colour: Colour) -> None:
 
     def slow() -> Token:
         asked.append(threading.current_thread())
-        gate.wait(10)
+        gate.wait(60)
         return Token("t", 3600)
 
     client = colour.client(VERSION, auth=slow, timeouts=Timeouts(total_s=0.05))

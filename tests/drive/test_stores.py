@@ -186,7 +186,7 @@ def test_processes_and_threads_write_at_once(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [writer.wait(timeout=50) for writer in writers] == [0, 0]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
     assert kept.errors == 0
     kept.close()
     with sqlite3.connect(path) as reader:

@@ -50,7 +50,7 @@ class Outcome:
 
     def wait(self) -> None:
         """Wait until it is over."""
-        self._thread.join(5)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 
@@ -62,7 +62,7 @@ def test_another_thread_may_cancel(colour: Colour, answer: Any, phase: str) -> N
     client = colour.client(answer)
     stream = client.generate("m", "hi", stream=True)
     outcome = Outcome(lambda: list(stream))
-    assert colour.script.hanging.wait(5)
+    assert colour.script.hanging.wait(60)
     stream.cancel()
     outcome.wait()
 
@@ -146,7 +146,7 @@ def test_threads_that_begin_together_keep_one_transport(
     together = threading.Barrier(4)
 
     def slowly(*_: Any, **__: Any) -> ScriptedTransport:
-        together.wait(5)
+        together.wait(60)
         return ScriptedTransport(colour.script)
 
     monkeypatch.setattr("arriero._transport.choose.transport_for", slowly)

@@ -67,7 +67,7 @@ def zygote(url: str, folder: Path) -> Iterator[Apply]:
         yield apply
     finally:
         process.stdin.close()
-        process.wait(20)
+        process.wait(60)
         process.stdout.close()
 
 

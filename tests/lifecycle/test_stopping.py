@@ -90,7 +90,7 @@ def test_ctrl_c_ends_all_of_several_hosts(
 
     def told(step: Any, word: str, record: Any) -> None:
         if word == "pulling":
-            if both.wait(20) == 0:
+            if both.wait(60) == 0:
                 os.kill(os.getpid(), signal.SIGINT)
             waits_for(lambda: rollouts[0].is_interrupted)
 

@@ -63,7 +63,7 @@ def ask_server(
 ) -> Answer:
     """Send one request on a connection of its own; `body` is JSON unless it is bytes."""
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     try:
         connection.request(method, path, data, dict(headers or {}))
         response = connection.getresponse()

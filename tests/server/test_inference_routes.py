@@ -47,7 +47,7 @@ def served(load: Callable[[Model, LoadPlan], Engine], **settings: Any) -> Iterat
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait until something has become true."""
-    until_s = time.monotonic() + 5
+    until_s = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < until_s, "it never became true"
         time.sleep(0.002)
@@ -83,8 +83,8 @@ def test_ten_streams_progress_together() -> None:
     begun = threading.Barrier(10)
 
     def read(server: Server, seed: int) -> None:
-        connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
-        begun.wait(10)
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
+        begun.wait(60)
         body = chat(options={"seed": seed, "temperature": 1.0, "num_predict": 60})
         connection.request("POST", "/api/chat", json.dumps(body))
         response = connection.getresponse()
@@ -116,7 +116,7 @@ def test_a_client_that_leaves_frees_its_slot_at_once(stream: bool) -> None:
         return engines[0]
 
     with served(load, num_parallel=1) as server:
-        connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
         connection.request("POST", "/api/chat", json.dumps(chat("a", stream=stream)))
         until(lambda: bool(engines) and engines[0].busy == 1)
         connection.close()
@@ -128,7 +128,7 @@ def test_a_client_that_leaves_frees_its_slot_at_once(stream: bool) -> None:
 def test_llama_cpp_stops_when_the_client_leaves() -> None:
     """The only slot is free for the next request long before the answer would have ended."""
     with serve(num_parallel=1) as server:
-        connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
         connection.request("POST", "/api/chat", json.dumps({"model": "mini", **ENDLESS}))
         response = connection.getresponse()
         assert response.readline()
@@ -148,7 +148,7 @@ def test_a_full_load_queue_is_a_503_in_ollamas_words() -> None:
 
     def load(model: Model, plan: LoadPlan) -> Engine:
         loading.set()
-        assert gate.wait(10)
+        assert gate.wait(60)
         return FakeEngine(plan)
 
     with served(load, max_queue=1) as server:
@@ -165,10 +165,10 @@ def test_a_full_load_queue_is_a_503_in_ollamas_words() -> None:
         gate.clear()
         loading.clear()
         threads = [send("b")]
-        assert loading.wait(5)
+        assert loading.wait(60)
         # While b loads one more may wait; of these two the other is refused.
         threads += [send("c"), send("c")]
-        refused = answers.get(timeout=5)
+        refused = answers.get(timeout=60)
         assert refused.status == 503
         assert refused.json == {
             "error": "server busy, please try again.  maximum pending requests exceeded"
@@ -176,7 +176,7 @@ def test_a_full_load_queue_is_a_503_in_ollamas_words() -> None:
         assert "retry-after" not in refused.headers
         assert ask_server(server, "POST", "/api/chat", chat("a")).text == "one two"
         gate.set()
-        assert [answers.get(timeout=5).status for _ in range(2)] == [200, 200]
+        assert [answers.get(timeout=60).status for _ in range(2)] == [200, 200]
         for thread in threads:
             thread.join()
 
@@ -227,7 +227,7 @@ def test_a_fault_of_the_server_is_a_500_and_logged(caplog: pytest.LogCaptureFixt
 def test_every_record_is_a_chunk_of_its_own(server: Server) -> None:
     """Readers see a token when it is there, not when a buffer is full."""
     body = json.dumps(chat(options={"temperature": 0, "num_predict": 5})).encode()
-    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
         head = f"POST /api/chat HTTP/1.1\r\nHost: x.local\r\nContent-Length: {len(body)}\r\n"
         connection.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
         data = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -242,7 +242,7 @@ def test_requests_may_be_pipelined(server: Server) -> None:
     """Two requests in one packet get two answers, in order."""
     one = b"GET /api/version HTTP/1.1\r\nHost: localhost\r\n\r\n"
     two = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
         connection.sendall(one + two)
         data = b"".join(iter(lambda: connection.recv(65536), b""))
     assert data.index(b'{"version"') < data.index(b"Ollama is running")
@@ -406,7 +406,7 @@ def test_a_text_model_gives_no_vectors(ask: Ask) -> None:
 def test_a_request_body_may_be_large_and_come_in_pieces(server: Server) -> None:
     """Chunked requests of some megabytes are read whole."""
     text = json.dumps({"model": "mini", "junk": "x" * 3_000_000, "messages": []}).encode()
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     pieces = (text[at : at + 65536] for at in range(0, len(text), 65536))
     connection.request("POST", "/api/chat", pieces, encode_chunked=True,
                        headers={"Transfer-Encoding": "chunked"})  # fmt: skip
@@ -416,7 +416,7 @@ def test_a_request_body_may_be_large_and_come_in_pieces(server: Server) -> None:
 
 def test_a_client_that_leaves_within_its_body_is_forgotten(server: Server) -> None:
     """Half a request starts nothing."""
-    with socket.create_connection((server.host, server.port), timeout=5) as connection:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
         connection.sendall(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\n")
         connection.sendall(b"Content-Length: 100\r\n\r\n{")
     assert ask_server(server, "GET", "/").status == 200

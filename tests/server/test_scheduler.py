@@ -48,7 +48,7 @@ class Loads:
     def __call__(self, model: Model, plan: LoadPlan) -> Engine:
         self.loading += 1
         self.most_loading = max(self.most_loading, self.loading)
-        self.gate.wait(5)
+        self.gate.wait(60)
         self.loading -= 1
         if self.fault is not None:
             raise self.fault
@@ -67,10 +67,10 @@ def play(scenario: Scenario, **settings: Any) -> Loads:
     async def run() -> None:
         scheduler = Scheduler(Scheduling(**settings), loads)
         try:
-            await asyncio.wait_for(scenario(scheduler, loads), 10)
+            await asyncio.wait_for(scenario(scheduler, loads), 60)
         finally:
             loads.gate.set()
-            await asyncio.wait_for(scheduler.close(), 10)
+            await asyncio.wait_for(scheduler.close(), 60)
             assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(run())
@@ -81,7 +81,7 @@ def play(scenario: Scenario, **settings: Any) -> Loads:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until something has become true."""
-    until_s = time.monotonic() + 5
+    until_s = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < until_s, "it never became true"
         await asyncio.sleep(0.001)
@@ -376,6 +376,7 @@ def test_a_slow_reader_holds_the_engine_up() -> None:
         await lease.enter()
         run = partial(lease.engine.chat, Conversation([]), Sampling())
         generation = Generation(lease, run)
+        await until(lambda: engine.busy == 1)
         await asyncio.sleep(0.05)
         assert engine.busy == 1
         generation.stop()

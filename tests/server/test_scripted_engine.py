@@ -247,7 +247,7 @@ def test_named_models_are_the_only_ones(tmp_path: Path) -> None:
 def test_a_model_that_embeds_too_still_answers_several_at_once(stage: Stage) -> None:
     """Only models for nothing but vectors have a single slot."""
     everybody = threading.Barrier(4)
-    stage.play = lambda question: Reply([str(everybody.wait(5))])  # type: ignore[method-assign]  # a script of its own
+    stage.play = lambda question: Reply([str(everybody.wait(60))])  # type: ignore[method-assign]  # a script of its own
     threads = [
         threading.Thread(target=stage.ask, args=("/api/chat",), kwargs={"messages": USER})
         for _ in range(4)

@@ -25,7 +25,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def talk(server: Server, *pieces: bytes) -> bytes:
     """Send pieces; give everything that comes back until the server closes."""
-    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
         for piece in pieces:
             connection.sendall(piece)
         found = b""
@@ -85,7 +85,7 @@ def test_a_head_that_is_too_long_is_refused(quick: Server) -> None:
 
 def test_others_are_served_meanwhile(quick: Server) -> None:
     """A hundred that begin and do not go on are in nobody's way."""
-    slow = [socket.create_connection((quick.host, quick.port), timeout=10) for _ in range(100)]
+    slow = [socket.create_connection((quick.host, quick.port), timeout=60) for _ in range(100)]
     try:
         for connection in slow:
             connection.sendall(HEAD)

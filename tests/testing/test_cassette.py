@@ -88,9 +88,13 @@ def test_lines_come_in_their_time(server: ScriptedServer, path: Path) -> None:
             played(replaying, "slowly")
             return time.monotonic() - started_s
 
-    hurried_s, slowed_s = took_s(0), took_s(3)
     assert took_s(1) >= 0.1
-    assert slowed_s >= 0.3 > hurried_s
+    assert took_s(3) >= 0.3
+    kept = json.loads(path.read_text())
+    for line in kept["exchanges"][0]["lines"]:
+        line[0] += 100
+    path.write_text(json.dumps(kept))
+    assert took_s(0) < 100
 
 
 def test_the_same_question_gets_its_answers_in_order(server: ScriptedServer, path: Path) -> None:

@@ -70,12 +70,12 @@ def test_a_pull_takes_its_time(server: ScriptedServer, wire: Wire) -> None:
 
 def test_a_pull_that_is_left_brings_nothing(server: ScriptedServer, wire: Wire) -> None:
     """The client that goes away cancels it."""
-    server.offer("llama3.2", pull_s=0.2, steps=2)
+    server.offer("llama3.2", pull_s=1.2, steps=2)
     answer = wire.open("/api/pull")
     next(answer.stream(1))
     answer.close()
 
-    time.sleep(0.4)
+    time.sleep(1.5)
 
     assert set(models(wire)) == {"here:latest"}
 

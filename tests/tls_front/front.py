@@ -16,7 +16,7 @@ from typing import Any
 from tests.real_parts import program
 from tests.transport.certificates import Certificates, issue
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 _SETTINGS = """
 global

@@ -39,7 +39,7 @@ class CorpusServer:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
 
     def _begin(self, function: object, *arguments: object) -> None:
         thread = threading.Thread(target=function, args=arguments)  # type: ignore[arg-type]  # one of ours

@@ -184,7 +184,7 @@ def _send(
     lines: int | None = None,
 ) -> Told:
     """Send one request; read the whole answer, or `lines` of it before leaving."""
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     try:
         connection.request(method, path, body, dict(headers))
         response = connection.getresponse()

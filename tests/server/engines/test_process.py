@@ -127,7 +127,7 @@ def test_a_reader_that_does_not_read_holds_the_generation_up(
 
     def emit(delta: Delta) -> bool:
         seen.append(delta)
-        gate.wait(20)
+        gate.wait(60)
         return len(seen) > 600
 
     thread = threading.Thread(target=engine.chat, args=(HELLO, ENDLESS, emit))
@@ -247,7 +247,7 @@ def test_numbers_of_any_size_reach_the_model(server: Server) -> None:
 @pytest.mark.parametrize("path", ["/api/chat", "/api/generate"])
 def test_a_crash_in_mid_stream_is_the_streams_last_line(server: Server, path: str) -> None:
     """Status 200, an error line, nothing after it; the next request loads the model again."""
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     try:
         body = {**LONG, "prompt": "Tell me a story"}
         connection.request("POST", path, json.dumps(body))

@@ -61,7 +61,7 @@ class Target:
 
     def ask(self, request: Request) -> tuple[int, str, bytes]:
         """Send a request; give status, content type and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=50)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.putrequest(request.method, request.path, skip_host="Host" in request.headers)
             for name, value in request.headers.items():
@@ -95,7 +95,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
             assert made[0] == 200, made
             yield target
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def problems(request: Request, status: int, kind: str, body: bytes) -> Iterator[str]:

@@ -47,7 +47,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None
         yield Target(process, int(process.stdout.readline()))
-        process.communicate("", timeout=30)
+        process.communicate("", timeout=60)
 
 
 async def ask(port: int, words: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -161,7 +161,7 @@ def begun(
     """A client that waits for a conversion which does not end."""
     monkeypatch.setattr(process, "_BOOT", ENDLESS)
     files = {"half.gguf": upload(server, half.read_bytes())}
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     wanted = {"model": "small", "files": files, "quantize": "q8_0"}
     connection.request("POST", "/api/create", json.dumps(wanted))
     assert b"parsing" in connection.getresponse().readline()

@@ -410,7 +410,7 @@ def test_a_client_that_goes_away_leaves_no_upload_behind(server: Server, models:
     connection.putrequest("POST", f"/api/blobs/sha256:{'0' * 64}")
     connection.putheader("Content-Length", "1000000")
     connection.endheaders(b"half")
-    until_s = time.monotonic() + 5
+    until_s = time.monotonic() + 60
     while not list(models.glob("blobs/*")) and time.monotonic() < until_s:
         time.sleep(0.005)
     assert len(list(models.glob("blobs/*"))) == 1
@@ -425,7 +425,7 @@ def test_a_blob_that_is_there_is_not_read_again(server: Server) -> None:
     """The answer comes before the body; the connection can be used on."""
     digest = f"sha256:{hashlib.sha256(b'hello').hexdigest()}"
     assert ask_server(server, "POST", f"/api/blobs/{digest}", b"hello").status == 201
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=5)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     try:
         for _ in range(2):
             connection.request("POST", f"/api/blobs/{digest}", b"other" * 100_000)

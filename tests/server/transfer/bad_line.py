@@ -132,9 +132,9 @@ def bad_line(upstream: str) -> Generator[BadLine]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="bad-line")
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield line
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()

@@ -18,7 +18,7 @@ from ...real_parts import program
 
 USER, PASSWORD = "llama", "wool & grass"
 _BCRYPT = "$2y$05$.jm.KCsiDQVjcWzDR9/a/e.73qyINS0678fkscnuXkxlX5o44Qloa"
-_START_S = 20
+_START_S = 60
 _LISTENS = re.compile(r'msg="listening on ([^",]+)')
 
 
@@ -37,7 +37,7 @@ class RealRegistry:
 
     def get(self, path: str, accept: str = "*/*") -> tuple[int, bytes]:
         """Ask it something."""
-        connection = http.client.HTTPConnection(self.host, timeout=20)
+        connection = http.client.HTTPConnection(self.host, timeout=60)
         try:
             connection.request("GET", path, headers={"Accept": accept, **self.headers})
             answer = connection.getresponse()

@@ -66,7 +66,7 @@ def test_parts_come_side_by_side(quick: Farm, line: BadLine, name: str) -> None:
 
 def cut_off(farm: Farm, name: str, records: int) -> None:
     """Begin to pull, and leave after some records, once bytes have come."""
-    connection = http.client.HTTPConnection(farm.server.host, farm.server.port, timeout=20)
+    connection = http.client.HTTPConnection(farm.server.host, farm.server.port, timeout=60)
     connection.request("POST", "/api/pull", json.dumps({"model": name, "insecure": True}))
     answer = connection.getresponse()
     came = 0

@@ -56,7 +56,7 @@ def name(pushed: str, line: BadLine, registry: RealRegistry) -> str:
 
 def begun(farm: Farm, method: str, path: str, body: object, most: int | None = None) -> list[bytes]:
     """Ask for something whose answer may break off; give its lines, `most` if there are more."""
-    connection = http.client.HTTPConnection(farm.server.host, farm.server.port, timeout=20)
+    connection = http.client.HTTPConnection(farm.server.host, farm.server.port, timeout=60)
     lines: list[bytes] = []
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     with suppress(OSError, http.client.HTTPException):

@@ -133,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._token(front)
             return
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        behind = http.client.HTTPConnection(front.registry.host, timeout=20)
+        behind = http.client.HTTPConnection(front.registry.host, timeout=60)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
         behind.request(self.command, self.path, body or None, {**headers, "Host": front.host})
         answer = behind.getresponse()

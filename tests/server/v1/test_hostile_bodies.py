@@ -150,7 +150,7 @@ def test_a_well_formed_body_reaches_the_model(ask: Ask, route: str) -> None:
 @pytest.mark.parametrize("route", GOOD)
 def test_a_wrong_type_anywhere_is_a_refusal(server: Server, route: str, bad: Any) -> None:
     """Never a fault of ours, and always the façade's own error object."""
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     refused = 0
     for path in _spots(GOOD[route]):
         connection.request("POST", route, json.dumps(_with(GOOD[route], path, bad)))

@@ -53,7 +53,7 @@ def test_a_client_that_leaves_frees_its_slot_at_once(route: str, stream: bool) -
         return engines[0]
 
     with served(load, num_parallel=1) as server:
-        connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
         body = {"model": "a", "stream": stream, **STREAMS[route]}
         connection.request("POST", route, json.dumps(body))
         until(lambda: bool(engines) and engines[0].busy == 1)
@@ -124,7 +124,7 @@ def test_a_server_that_stops_tells_its_streams() -> None:
             return Finish("stop", 1, 1, 1, 1)
 
     with served(lambda model, plan: Slow(plan)) as server:
-        connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
         body = {"model": "a", "stream": True, **STREAMS["/v1/chat/completions"]}
         connection.request("POST", "/v1/chat/completions", json.dumps(body))
         response = connection.getresponse()
