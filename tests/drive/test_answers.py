@@ -26,7 +26,7 @@ from arriero.settings import Timeouts
 
 from .scripted import HANG, VERSION, Colour, Reply, lost, reply
 
-TINY = Timeouts(connect_s=5, first_token_s=0.02, idle_s=0.02)
+TINY = Timeouts(connect_s=5, first_token_s=0.3, idle_s=0.3)
 
 
 def test_an_answer_is_read_to_its_end_and_given_back(colour: Colour) -> None:

@@ -43,7 +43,7 @@ def test_a_broken_pull_goes_on(ensure: Ensure, how: str) -> None:
     """A connection that ends, an error line, silence: the next try resumes."""
     ollama = Ollama(registry={full("m"): NEW}, spoilt=[Spoilt(3, how)])
     seen: list[Any] = []
-    policy = PullPolicy(first_wait_s=0.01, stall_s=0.2)
+    policy = PullPolicy(first_wait_s=0.01, stall_s=1 if how == "stall" else 60)
     with served(ollama) as url:
         made = ensure(url, "m", pull_policy=policy, on_progress=seen.append)
 

@@ -122,7 +122,7 @@ def test_a_broken_stream_gives_what_came_and_raises(
     colour: Colour, pieces: Any, cls: type[ArrieroError]
 ) -> None:
     """Records first, then the error with them as its partial; then nothing more."""
-    client = colour.client(reply(*pieces), timeouts=Timeouts(idle_s=0.02))
+    client = colour.client(reply(*pieces), timeouts=Timeouts(idle_s=0.1 if HANG in pieces else 60))
     stream = colour.do(client.generate("m", "hi", stream=True))
 
     assert colour.next(stream).response == "a"
@@ -142,7 +142,7 @@ def test_a_broken_stream_gives_what_came_and_raises(
 @pytest.mark.parametrize(("answer", "phase"), [(HANG, "head"), (reply(HANG), "first_token")])
 def test_the_first_record_has_its_own_budget(colour: Colour, answer: Any, phase: str) -> None:
     """However long the pauses between records may be."""
-    client = colour.client(answer, timeouts=Timeouts(first_token_s=0.02, idle_s=60))
+    client = colour.client(answer, timeouts=Timeouts(first_token_s=0.3, idle_s=60))
     stream = colour.do(client.generate("m", "hi", stream=True))
 
     with pytest.raises(DeadlineExceeded) as caught:

@@ -234,14 +234,14 @@ def test_a_forgotten_stream_leaves_no_timer(colour: AsyncColour) -> None:
 
 def test_one_timer_serves_a_whole_stream(colour: AsyncColour) -> None:
     """It sets itself anew while records keep coming, and fires when they stop."""
-    client = colour.client(reply(*[PART] * 5, HANG), timeouts=Timeouts(idle_s=0.05))
+    client = colour.client(reply(*[PART] * 5, HANG), timeouts=Timeouts(idle_s=0.4))
 
     made: list[Any] = []
 
     async def main() -> None:
         async for record in await client.generate("m", "hi", stream=True):
             made.append(record)
-            await asyncio.sleep(0.02)  # so that the timer finds the deadline moved
+            await asyncio.sleep(0.15)  # so that the timer finds the deadline moved
 
     with pytest.raises(TimeoutError, match="idle_s"):
         colour.do(main())
@@ -250,13 +250,13 @@ def test_one_timer_serves_a_whole_stream(colour: AsyncColour) -> None:
 
 def test_a_consumer_may_be_slow(colour: AsyncColour) -> None:
     """Time the caller takes between records is not the server's."""
-    client = colour.client(reply(PART, PART + LAST), timeouts=Timeouts(idle_s=0.02))
+    client = colour.client(reply(PART, PART + LAST), timeouts=Timeouts(idle_s=0.3))
 
     async def main() -> int:
         count = 0
         async for _ in await client.generate("m", "hi", stream=True):
             count += 1
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.4)
         return count
 
     assert colour.do(main()) == 3

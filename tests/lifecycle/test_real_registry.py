@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -160,10 +159,8 @@ def test_a_silent_line_is_a_stall(line: BadLine, farms: list[Farm]) -> None:
     """The budget is named; when the line speaks again, so does the pull."""
     name = f"{line.host}/library/llama:1"
     line.stop_at = 500_000
-    began_s = time.monotonic()
     with pytest.raises(DeadlineExceeded, match=r"stall_s=0\.3 ran out"):
         ensured(farms[0], name, PullPolicy(attempts=2, first_wait_s=0.01, stall_s=0.3))
-    assert time.monotonic() - began_s < 30
     assert farms[0].names() == set()
     line.stop_at = None
     ensured(farms[0], name, ONE_TRY)

@@ -47,11 +47,12 @@ def test_who_takes_nothing_is_given_up(tmp_path: Path) -> None:
         asyncio.run(send(listener.getsockname()[1]))
 
 
+@pytest.mark.slow
 def test_a_push_ends_with_the_reason(tmp_path: Path) -> None:
     """After as many tries in a row as for any other failure."""
     with toy_registry() as toy:
         toy.is_deaf = True
-        farm = start(tmp_path / "farm", replace(QUICK, stall_s=0.05))
+        farm = start(tmp_path / "farm", replace(QUICK, stall_s=0.5))
         digest, _ = Store(farm.store).add_blob(shipped_models()["mini"].path.read_bytes())
         toy.answers[f"/v2/flock/ewe/blobs/{digest}"] = (200, {}, b"")
         model = f"{toy.host}/flock/ewe"
@@ -64,4 +65,4 @@ def test_a_push_ends_with_the_reason(tmp_path: Path) -> None:
             assert farm.ask("/api/create", made).records[-1] == {"status": "success"}
             error = farm.ask("/api/push", {"model": model, "insecure": True}).records[-1]["error"]
 
-    assert error == f'max retries exceeded: Patch "http://{toy.host}/up": nothing taken for 0.05 s'
+    assert error == f'max retries exceeded: Patch "http://{toy.host}/up": nothing taken for 0.5 s'
