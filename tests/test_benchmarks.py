@@ -19,7 +19,7 @@ def test_every_row_is_measured_for_every_subject(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=240,
         check=False,
     )
     assert run.returncode == 0, run.stderr

@@ -51,7 +51,7 @@ def test_a_client_that_is_never_closed_warns_of_nothing(program: str, url: str) 
         ],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=240,
         env={"OLLAMA_HOST": url, "PATH": ""},
         check=False,
     )

@@ -133,7 +133,7 @@ def _fetched(home: Path) -> Path:
             [*pip, "download", "--retries", "1", "--timeout", "5", "--dest", str(home), *wanted],
             capture_output=True,
             text=True,
-            timeout=40,
+            timeout=240,
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -167,14 +167,14 @@ def outcomes(suite: Path) -> dict[str, bool]:
     }
     plugins = ("anyio.pytest_plugin", "pytest_httpserver.pytest_plugin", "pytest_timeout")
     chosen = [part for name in plugins for part in ("-p", name)]
-    how = ["-q", *chosen, "-p", "no:cacheprovider", "--timeout", "10"]
+    how = ["-q", *chosen, "-p", "no:cacheprovider", "--timeout", "60"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *how, "--junit-xml", "outcomes.xml"],
         cwd=suite,
         env={**environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=240,
         check=False,
     )
     assert done.returncode in (0, 1), done.stdout + done.stderr

@@ -57,7 +57,7 @@ def test_python_blocks_run(path: Path, server: Server) -> None:
         text=True,
         env=environ,
         cwd=ROOT,
-        timeout=50,
+        timeout=240,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
 

@@ -23,6 +23,6 @@ def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
     (tmp_path / "test_page.py").write_text(text, "utf-8")
     command = (sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider")
     command = (*command, "-p", "no:randomly", "-p", "no:asyncio", str(tmp_path))
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{text.count('def test_')} passed" in done.stdout

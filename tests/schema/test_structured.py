@@ -359,4 +359,4 @@ tool_from_function(tool)
 assert format_of(A).parse('{"n": 1}') == A(1)
 assert "pydantic" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=240)

@@ -22,7 +22,7 @@ def run(folder: Path, test: str, *options: str) -> tuple[int, str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=240,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     return done.returncode, done.stdout + done.stderr

@@ -28,7 +28,7 @@ def test_a_model_can_be_closed_as_soon_as_it_is_loaded(*, embedding: bool) -> No
         [sys.executable, "-c", AT_ONCE.format(embedding=embedding)],
         capture_output=True,
         text=True,
-        timeout=40,
+        timeout=240,
         check=False,
     )
     assert done.stdout == "closed\n", done.stderr

@@ -71,7 +71,7 @@ def _installed(node: Node) -> Path:
             *node.npm, "install", "--prefix", draft, "--no-save", "--no-package-lock",
             "--ignore-scripts", "--no-audit", "--no-fund", *PACKAGES,
         )  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240)
         if done.returncode:
             _missing(f"npm could not fetch {' '.join(PACKAGES)}: {done.stderr.strip()[-300:]}")
         # Whole or not at all; another worker may have been faster.
@@ -86,7 +86,7 @@ def outcomes(server: Server) -> dict[str, Any]:
     node = _node()
     command = (node.node, str(PROGRAM), server.url)
     environment = {**os.environ, "NODE_PATH": str(_installed(node))}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

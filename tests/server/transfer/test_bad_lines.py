@@ -83,6 +83,7 @@ def test_a_client_that_leaves_ends_the_pull(
 ) -> None:
     """What has arrived stays, nothing is listed, and the next pull fetches the rest only."""
     line.pace_s = 0.004
+    line.stop_at = SIZE // 2  # so that it cannot end before the client has left
     cut_off(quick, name, 12)
     partial = next((quick.store / "blobs").glob("*-partial"))
     digest = f"sha256:{partial.name[7:71]}"
@@ -98,7 +99,7 @@ def test_a_client_that_leaves_ends_the_pull(
     before = line.carried
     assert 0 < Store(quick.store).partial(digest).progress() < SIZE
     assert quick.names() == set()
-    line.pace_s = 0
+    line.pace_s, line.stop_at = 0, None
 
     answer = quick.pull(name)
 
