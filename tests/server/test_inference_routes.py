@@ -78,31 +78,27 @@ def test_at_temperature_zero_the_stream_is_the_whole_answer(ask: Ask) -> None:
 
 def test_ten_streams_progress_together() -> None:
     """With a slot for each, every stream has begun before the first has ended."""
-    first_s: list[float] = []
-    last_s: list[float] = []
     begun = threading.Barrier(10)
+    lines: list[bytes] = []
 
-    def read(server: Server, seed: int) -> None:
+    def read(server: Server) -> None:
         connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
-        begun.wait(60)
-        body = chat(options={"seed": seed, "temperature": 1.0, "num_predict": 60})
-        connection.request("POST", "/api/chat", json.dumps(body))
+        connection.request("POST", "/api/chat", json.dumps({"model": "mini", **ENDLESS}))
         response = connection.getresponse()
-        response.readline()
-        first_s.append(time.monotonic())
-        response.read()
-        last_s.append(time.monotonic())
+        lines.append(response.readline())
+        begun.wait(60)  # each answer would go on for longer than that
+        response.close()
         connection.close()
 
     with serve(num_parallel=10) as server:
         ask_server(server, "POST", "/api/chat", {"model": "mini", "messages": []})
-        threads = [threading.Thread(target=read, args=(server, seed)) for seed in range(10)]
+        threads = [threading.Thread(target=read, args=(server,)) for _ in range(10)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    assert len(first_s) == 10
-    assert max(first_s) < min(last_s)
+    assert len(lines) == 10
+    assert not begun.broken
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -137,7 +133,7 @@ def test_llama_cpp_stops_when_the_client_leaves() -> None:
         started_s = time.monotonic()
         answer = ask_server(server, "POST", "/api/chat", chat(options={"num_predict": 2}))
         assert answer.records[-1]["done"] is True
-        assert time.monotonic() - started_s < 2
+        assert time.monotonic() - started_s < 10  # to its end it would write 20,000 tokens
 
 
 def test_a_full_load_queue_is_a_503_in_ollamas_words() -> None:

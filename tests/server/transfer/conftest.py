@@ -106,8 +106,11 @@ def farm(tmp_path: Path) -> Iterator[Farm]:
 
 @pytest.fixture(scope="session")
 def pushed(registry: RealRegistry, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Name of a model in the registry, made of the weights of the package and two layers."""
-    name = f"{registry.host}/library/mini"
+    """Name of a model in the registry, made of the weights of the package and two layers.
+
+    Everybody pulls it and nobody else pushes it: what is pushed as recorded is `library/mini`.
+    """
+    name = f"{registry.host}/library/flock"
     with serve(store=tmp_path_factory.mktemp("pushing") / "store") as server:
         made = {"model": name, "from": "mini", "system": "Spit.", "license": "Grass."}
         assert ask_server(server, "POST", "/api/create", made).status == 200

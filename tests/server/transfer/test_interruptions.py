@@ -163,7 +163,7 @@ def test_nothing_is_lost_in_a_hundred_interruptions(
     that had been noted down is to be fetched again.
     """
     chance = random.Random(SEED)
-    _, data = registry.get("/v2/library/mini/manifests/latest", kinds.MANIFEST)
+    _, data = registry.get("/v2/library/flock/manifests/latest", kinds.MANIFEST)
     manifest = kinds.decode_manifest(data)
     kept = keep_one(store)
     line.pace_s = 0.001

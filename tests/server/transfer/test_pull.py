@@ -33,7 +33,7 @@ def test_a_model_comes_whole(farm: Farm, pushed: str, registry: RealRegistry) ->
         "writing manifest",
         "success",
     ]
-    status, data = registry.get("/v2/library/mini/manifests/latest", kinds.MANIFEST)
+    status, data = registry.get("/v2/library/flock/manifests/latest", kinds.MANIFEST)
     assert status == 200
     assert manifest_file(farm.store, pushed).read_bytes() == data
     manifest = json.loads(data)
