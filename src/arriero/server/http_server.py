@@ -16,6 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .app import Application
+from .listening import stop_listening
 
 _MAX_HEAD_BYTES = 1 << 20
 """Go's default for request headers, so Ollama's."""
@@ -131,8 +132,7 @@ class HttpServer:
 
     async def stop(self, *, drain_s: float) -> None:
         """Accept nothing more, let requests finish for `drain_s`, close everything."""
-        for server in self._server.servers:
-            server.close()
+        await stop_listening(self._server.servers)
         await self._app.close(drain_s=drain_s)
         connections: set[Any] = self._server.server_state.connections
         for connection in list(connections):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import socket
+from collections.abc import Iterable
+from contextlib import suppress
 
 from ..errors import RequestError
 
 _BACKLOG = 2048
+
+_TURNS = 3
+"""Of the loop, until a connection is known to who serves it: asyncio makes its transport, tells
+its protocol, and that may begin a task."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -25,6 +32,24 @@ def listen(host: str, port: int) -> socket.socket:
     # this one does not; without it the second record of a stream waits 40 ms for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+async def stop_listening(servers: Iterable[asyncio.Server]) -> None:
+    """Close servers, but none under a connection that it has just accepted.
+
+    asyncio makes a connection's transport a turn after it was accepted. If its server is closed
+    by then, it drops the socket without closing it, with a ResourceWarning as its last word.
+    """
+    servers = list(servers)
+    loop = asyncio.get_running_loop()
+    for server in servers:
+        for listener in server.sockets:
+            with suppress(NotImplementedError):  # of the loop that Windows has
+                loop.remove_reader(listener.fileno())
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+    for server in servers:
+        server.close()
 
 
 def url_of(host: str, port: int) -> str:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from arriero.errors import RequestError
-from arriero.server.listening import listen, url_of
+from arriero.server.listening import listen, stop_listening, url_of
 
 from .connection import Choose, Connection
 
@@ -104,8 +104,7 @@ class Host:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), _TICK_S)
         finally:
-            if self._server is not None:
-                self._server.close()
+            await self._stop_listening()
             closing = asyncio.ensure_future(app.close())
             await asyncio.wait([closing], timeout=_LAST_WORD_S)
             await self._break_off()
@@ -115,10 +114,13 @@ class Host:
         self._server = await asyncio.start_server(self._connected, sock=listener)
 
     async def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        await self._stop_listening()
         await self._break_off()
+
+    async def _stop_listening(self) -> None:
+        if self._server is not None:
+            server, self._server = self._server, None
+            await stop_listening([server])
 
     async def _break_off(self) -> None:
         for task in self._connections:

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from arriero.server.listening import stop_listening
+
 Budget: TypeAlias = Callable[[], int | None]
 """Gives, for each new connection, after how many bytes it breaks; None is never."""
 
@@ -120,9 +122,7 @@ def bad_line(upstream: str) -> Generator[BadLine]:
         line.host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         ready.set()
         await stop.wait()
-        server.close()
-        # What has just been accepted begins, so that it can end.
-        await asyncio.sleep(0)
+        await stop_listening([server])
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
