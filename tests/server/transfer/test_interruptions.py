@@ -32,6 +32,9 @@ INTERRUPTIONS = int(os.environ.get("ARRIERO_INTERRUPTIONS", "100"))
 KILLS = int(os.environ.get("ARRIERO_KILLS", "40"))
 SEED = int(os.environ.get("ARRIERO_SEED", "20261124"))
 
+_BUFFERED_BYTES = 256 * 1024
+"""What may lie unread in the buffers of sockets when a reader ends: it was carried for nothing."""
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
 
 
@@ -194,7 +197,8 @@ def test_nothing_is_lost_in_a_hundred_interruptions(
             before = have(store, manifest)
             assert before == 0
     assert ends > 0
-    assert line.carried - carried < 1.5 * (ends * manifest.size_bytes + before)
+    unread = sum(done.values()) * _BUFFERED_BYTES
+    assert line.carried - carried < 1.1 * (ends * manifest.size_bytes + before) + unread
     print(done, f"{ends} pulls, {line.carried - carried} bytes for {manifest.size_bytes} each")
 
 
