@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import logging
@@ -18,7 +19,7 @@ import psutil
 import pytest
 
 from arriero.errors import MissingExtra, RequestError
-from arriero.server import RequestLine, running, serve
+from arriero.server import RequestLine, foreground, running, serve
 from arriero.server.catalogue import shipped_models
 from arriero.server.engines.engine import Conversation, EngineError, LoadPlan, Sampling
 from arriero.server.engines.llama import load_llama
@@ -293,6 +294,20 @@ def test_a_signal_ends_the_foreground_server_cleanly(number: signal.Signals) -> 
         connection.close()
         out, errors = process.communicate(timeout=60)
     assert (process.returncode, out, errors) == (0, "stopped\n", "")
+
+
+def test_two_signals_at_once_are_two() -> None:
+    """The second counts as such, though the loop has not heard of the first."""
+
+    async def main() -> None:
+        stop, hurry = asyncio.Event(), asyncio.Event()
+        with foreground._signals(asyncio.get_running_loop(), stop, hurry):
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.wait_for(hurry.wait(), 60)
+        assert stop.is_set()
+
+    asyncio.run(main())
 
 
 def is_refused(port: int) -> bool:

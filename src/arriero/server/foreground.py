@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from itertools import chain, repeat
 from os import PathLike
 from types import FrameType
 
@@ -116,8 +117,11 @@ def _signals(
 ) -> Generator[None]:
     """Set `stop` at the first signal and `hurry` at the second; put handlers back after."""
 
+    # Counted here: the loop may hear of the first only after the second has come.
+    meaning = chain((stop,), repeat(hurry))
+
     def arrived(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe((hurry if stop.is_set() else stop).set)
+        loop.call_soon_threadsafe(next(meaning).set)
 
     before = {one: signal.signal(one, arrived) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
