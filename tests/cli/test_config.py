@@ -135,6 +135,52 @@ def test_the_defaults_shown_are_those_of_a_client() -> None:
     assert Client()._target.max_line_bytes == PLAIN_DEFAULTS["max_line_bytes"]
 
 
+@pytest.mark.parametrize(
+    ("table", "marked", "missing"),
+    [
+        ("[default.auth]\ntoken_env = 'GONE'", "auth.token_env", "environment variable GONE"),
+        ("[default.auth]\nuser = 'me'\npassword_file = 'gone'", "auth.password_file",
+         "'{folder}/gone' cannot be read: FileNotFoundError"),
+        ("[default.auth.'http://a'.oauth2]\ntoken_url = 'https://b/t'\nclient_id = 'c'\n"
+         "client_secret_env = 'GONE'", 'auth."http://a:80".oauth2.client_secret_env',
+         "environment variable GONE"),
+        ("[default.limits]\nconcurrency = 2\nshared = {url_env = 'GONE'}", "limits.shared.url_env",
+         "environment variable GONE"),
+        ("[default.audit]\npath = 'a.jsonl'\nkey_env = 'GONE'", "audit.key_env",
+         "environment variable GONE"),
+    ],
+)  # fmt: skip
+def test_a_secret_that_is_not_there_is_marked_and_all_else_shown(
+    run: Run, folder: Path, table: str, marked: str, missing: str
+) -> None:
+    """Whoever looks for what is wrong must see the rest; the exit code says that not all is."""
+    (folder / "arriero.toml").write_text(f"{table}\n[default.timeouts]\nidle_s = 20")
+    missing = missing.format(folder=folder)
+    code, out, err = run("config", "show", "--json")
+    assert (code, err) == (1, "")
+    listed = {one["name"]: one for one in json.loads(out)["settings"]}
+    assert {name for name, one in listed.items() if one["missing"]} == {marked}
+    assert listed[marked]["missing"] == missing
+    assert listed["timeouts.idle_s"]["value"] == 20
+    code, out, err = run("config", "show")
+    assert code == 1
+    assert f"<missing: {missing}>" in " ".join(out.split())
+    assert "1 of its secrets missing" in err
+    assert run("config", "check")[0] == 1
+
+
+def test_what_else_is_wrong_beside_a_missing_secret_is_still_an_error(
+    run: Run, folder: Path
+) -> None:
+    """A value of the wrong type cannot be shown as it will be."""
+    (folder / "arriero.toml").write_text(
+        "[default.auth]\ntoken_env = 'GONE'\n[default.tls]\npassword_env = 'GONE'\nca = 1"
+    )
+    code, out, err = run("config", "show")
+    assert (code, out) == (2, "")
+    assert "default.tls.ca: takes" in err
+
+
 BAD = """
 [default]
 hots = 1

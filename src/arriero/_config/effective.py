@@ -45,16 +45,25 @@ class Effective:
     source: Source
     where: str = ""
     """The table or the variable that says so; empty for a default."""
+    missing: str = ""
+    """Of a secret that is not there: what was looked for."""
 
 
 def effective(read: Read) -> list[Effective]:
-    """Give every setting of a client.
+    """Give every setting of a client; a secret that is not there is marked.
 
     Raises:
         RequestError: some setting is wrong; as for the client that is made of it.
     """
-    arguments = arguments_of(read.merged, read.profile, read.place)
-    return [*_host_and_proxy(read, arguments), *_plain(read, arguments), *_auth(read), *_all(read)]
+    missing = dict[str, str]()
+    place = dataclasses.replace(read.place, missing=missing)
+    arguments = arguments_of(read.merged, read.profile, place)
+    found = (*_host_and_proxy(read, arguments), *_plain(read, arguments), *_auth(read), *_all(read))
+    return [_marked(one, missing.get(f"{read.profile}.{one.name}")) for one in found]
+
+
+def _marked(one: Effective, missing: str | None) -> Effective:
+    return one if missing is None else dataclasses.replace(one, missing=missing)
 
 
 def _from(layer: Layer | None, section: str, field: str = "") -> tuple[Source, str]:

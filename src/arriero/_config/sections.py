@@ -66,6 +66,13 @@ class Place:
     file: str
     folder: str
     environ: Mapping[str, str] = dataclasses.field(repr=False)
+    missing: dict[str, str] | None = None
+    """Takes in by their paths secrets that are not where a file says; what needs one is not made
+    then. None makes the first of them an error."""
+
+    def lacks_within(self, path: str) -> bool:
+        """Tell whether a secret of a table is missing."""
+        return any(where.startswith(f"{path}.") for where in self.missing or ())
 
     def error(self, path: str, text: str) -> RequestError:
         """Make the error of a setting."""
@@ -76,7 +83,8 @@ def arguments_of(profile: Table, path: str, place: Place) -> dict[str, Any]:
     """Give the arguments of a client that a profile stands for.
 
     Raises:
-        RequestError: a name is unknown, a value of the wrong type, or a secret is written out.
+        RequestError: a name is unknown, a value of the wrong type, a secret is written out, or
+            is not where the profile says; see `Place.missing`.
     """
     made: dict[str, Any] = {}
     known = [*SECTIONS, *PLAIN, "auth"]
@@ -142,7 +150,7 @@ def settings_of(kind: type, table: Table, path: str, place: Place) -> Any:
             made[name] = _section(cast("type", nested), value, where, place)
         else:
             made[name] = _converted(value, fields[name], where, place)
-    return _built(kind, made, path, place)
+    return None if place.lacks_within(path) else _built(kind, made, path, place)
 
 
 def nested_in(hint: Any) -> Any:
@@ -173,9 +181,13 @@ def _secret(table: Table, name: str, path: str, place: Place) -> str:
     try:
         return secret_from(variable, from_file, place.environ)
     except RequestError as cause:
-        raise place.error(
-            f"{path}.{name}_{'env' if from_file is None else 'file'}", str(cause)
-        ) from cause
+        where = f"{path}.{name}_{'env' if from_file is None else 'file'}"
+        if place.missing is None:
+            raise place.error(where, str(cause)) from cause
+        place.missing[where] = (
+            f"environment variable {variable}" if from_file is None else str(cause)
+        )
+        return ""
 
 
 _PATH = settings_in(TokenFile)[0].hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from arriero.errors import ArrieroError
 
 if TYPE_CHECKING:
     from arriero._config.checking import Problem
+    from arriero._config.effective import Effective
 
 config = typer.Typer(
     no_args_is_help=True, help="Show and check settings from a file. No server is asked."
@@ -42,7 +44,8 @@ def show(
 ) -> None:
     """Show every setting of a client, and where each comes from.
 
-    Of secrets, it shows where they are. With --quiet: only what is no default.
+    Of secrets, it shows where they are; exit code 1 if one is not there. With --quiet: only what
+    is no default.
     """
     from arriero._config.effective import effective
     from arriero._config.reading import file_named, read_profile
@@ -50,16 +53,21 @@ def show(
     found = file_named(file, os.environ)
     read = read_profile(found, profile, os.environ)
     settings = [one for one in effective(read) if not session.out.quiet or one.source != "default"]
+    missing = sum(bool(one.missing) for one in settings)
     if session.out.as_json:
-        shown = [
-            {"name": one.name, "value": one.value, "source": one.source, "where": one.where}
-            for one in settings
-        ]
+        shown = [dataclasses.asdict(one) for one in settings]
         session.out.document({"file": str(found), "profile": read.profile, "settings": shown})
-        return
-    session.out.remark(f"{found}, profile {read.profile}")
-    rows = [[one.name, one_line(_told(one.value)), one.where or one.source] for one in settings]
-    session.out.table(["SETTING", "VALUE", "FROM"], rows)
+    else:
+        lacks = f", {missing} of its secrets missing" if missing else ""
+        session.out.remark(f"{found}, profile {read.profile}{lacks}")
+        rows = [[one.name, one_line(_value(one)), one.where or one.source] for one in settings]
+        session.out.table(["SETTING", "VALUE", "FROM"], rows)
+    if missing:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _value(one: Effective) -> str:
+    return f"<missing: {one.missing}>" if one.missing else _told(one.value)
 
 
 def _told(value: object) -> str:
