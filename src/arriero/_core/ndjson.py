@@ -121,14 +121,14 @@ class NdjsonDecoder(Generic[R]):
 
     def feed(self, data: bytes) -> list[R]:
         """Give every record that `data` completes; sets `failure` instead of raising."""
-        held = self._held
-        if len(held) + len(data) > self._max:
-            return self._feed_with_care(data)
-        if not held and data.find(b"\n") + 1 == len(data):  # one line: what servers write
+        held, size = self._held, len(data)
+        if not held and data.find(b"\n") + 1 == size <= self._max:  # one line: as servers write
             try:
                 return [self._decode_fast(data)]
             except (msgspec.DecodeError, RecursionError):
                 return self._one_by_one((data,))
+        if len(held) + size > self._max:
+            return self._feed_with_care(data)
         cut = data.rfind(b"\n") + 1
         if not cut:
             held += data

@@ -108,7 +108,8 @@ class Reading(Generic[R]):
         """Give when the next record must be here, counted from now."""
         if self._is_first:
             return self._progress.until
-        idle_s, last = GRACE_S if self._tally.complete else self._idle_s, self._total_until
+        idle_s = GRACE_S if self._tally.complete else self._idle_s
+        last = self._total_until
         if idle_s is None:
             return last
         until = self._clock() + idle_s
@@ -122,9 +123,7 @@ class Reading(Generic[R]):
             self._take(records)
         if decoder.failure is not None and self.failure is None:
             self._fail(decoder.failure)
-        if self.failure is not None:
-            return True
-        return bool(records)
+        return bool(records) or self.failure is not None
 
     def _take(self, records: list[R]) -> None:
         if self._is_first:

@@ -137,6 +137,8 @@ class Stream(StreamView[R]):
         while answer is not None and not reading.ended:
             try:
                 self._read(answer, reading)
+                if reading.ended or reading.must_judge:
+                    self._settle(answer, reading)
             except BaseException:  # Ctrl-C in the middle: the rest of this answer is lost
                 self._answer = None
                 answer.abort()
@@ -165,6 +167,9 @@ class Stream(StreamView[R]):
                 reading.cancelled()
             else:
                 reading.fault(fault)
+
+    def _settle(self, answer: Answer, reading: Reading[R]) -> None:
+        """Do what arrived records, or the end, ask for."""
         if reading.must_judge:
             self._client._perform(reading.judged(), None)
         if reading.failure is not None:

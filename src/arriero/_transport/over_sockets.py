@@ -268,20 +268,20 @@ class _Answer:
 
     def read(self, until: float | None) -> bytes:
         """See `Answer.read`."""
-        body, receive = self._body, self._wire.receive
-        if body.is_done:
-            return b""
+        body = self._body
         try:
-            data, self._rest = self._rest, b""
-            while True:
-                if not data and not body.is_wrong:
-                    data = receive(until)
+            while not body.is_done:
+                data = self._rest
+                if data:
+                    self._rest = b""
+                elif not body.is_wrong:
+                    data = self._wire.receive(until)
                     if not data:
                         return self._end()
                 content = body.feed(data)
-                if content or body.is_done:
+                if content:
                     return content
-                data = b""
+            return b""
         except TimeoutError as cause:
             raise self._fault("timeout", "the time is over") from cause
         except OSError as cause:
