@@ -191,7 +191,7 @@ def test_nobody_waits_for_an_answer_nobody_wants(stage: Stage) -> None:
     stage.server.close()
     asking.join()
 
-    assert time.monotonic() - started_s < 5
+    assert time.monotonic() - started_s < 25  # of the 30 that the answer would take
 
 
 def test_vectors_are_the_same_every_time(stage: Stage) -> None:

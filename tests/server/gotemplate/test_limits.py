@@ -50,7 +50,7 @@ def test_the_default_limit_of_steps_holds_for_seconds_at_most() -> None:
     began_s = monotonic()
     with pytest.raises(TemplateError, match="steps"):
         parse("{{ range 1000000000 }}{{ end }}").render({}, limits=Limits(steps=100_000))
-    assert monotonic() - began_s < 5
+    assert monotonic() - began_s < 30  # without a limit it would be hours
 
 
 @pytest.mark.parametrize(
