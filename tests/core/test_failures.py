@@ -105,6 +105,18 @@ def test_a_call_without_a_host_has_no_empty_brackets() -> None:
     assert str(error) == "GET /x: total_s=1 ran out in phase 'prepare'"
 
 
+def test_another_server_that_is_not_there_is_named() -> None:
+    """Of a token server or a registry it does not help to start Ollama."""
+    refused = Fault("connect", "connect", "Connection refused")
+    error = error_of_fault(
+        refused, LIMITS, spent_s=0, streaming=False, other="https://login.internal:443/token"
+    )
+    assert str(error) == (
+        "Connection refused: nothing listens at https://login.internal:443/token;"
+        " see whether that is its address, and it runs"
+    )
+
+
 def test_a_server_that_is_not_there_says_what_to_start() -> None:
     """The first failure everybody meets names its remedy; other causes stand alone."""
     refused = Fault("connect", "connect", "Connection refused")

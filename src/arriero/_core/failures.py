@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def error_of_fault(
-    fault: Fault, timeouts: Timeouts, *, spent_s: float, streaming: bool
+    fault: Fault, timeouts: Timeouts, *, spent_s: float, streaming: bool, other: str = ""
 ) -> ArrieroError:
     """Make the error of a fault.
 
@@ -37,13 +37,16 @@ def error_of_fault(
         timeouts: The call's budgets.
         spent_s: Seconds since the call began.
         streaming: True once records have arrived, so that the idle budget counts.
+        other: URL of what was called, without credentials, if that is not the client's server.
     """
-    error = _error(fault, timeouts, spent_s, streaming)
+    error = _error(fault, timeouts, spent_s, streaming, other)
     error.phase = fault.phase
     return error
 
 
-def _error(fault: Fault, timeouts: Timeouts, spent_s: float, streaming: bool) -> ArrieroError:
+def _error(
+    fault: Fault, timeouts: Timeouts, spent_s: float, streaming: bool, other: str
+) -> ArrieroError:
     if fault.kind == "timeout":
         budget = _budget(fault, timeouts, spent_s, streaming)
         error = DeadlineExceeded(budget, getattr(timeouts, budget) or 0.0)
@@ -51,7 +54,7 @@ def _error(fault: Fault, timeouts: Timeouts, spent_s: float, streaming: bool) ->
         error.reason = _awaited(fault, budget)
         return error
     if fault.kind == "connect":
-        return ConnectFailed(_with_remedy(fault.reason))
+        return ConnectFailed(_with_remedy(fault.reason, other))
     if fault.kind == "pin":
         return CertificateNotPinned(fault.reason)
     if fault.kind == "protocol":
@@ -76,8 +79,9 @@ def _awaited(fault: Fault, budget: str) -> str:
     return _AWAITED.get(fault.phase, fault.reason)
 
 
+_REFUSED_THERE = "connection refused"
 _REMEDIES = {
-    "connection refused": "nothing listens there; start 'ollama serve' or 'arriero serve'",
+    _REFUSED_THERE: "nothing listens there; start 'ollama serve' or 'arriero serve'",
     "certificate not accepted: unable to get": "if it is the right server, name its authority"
     " with Tls(ca=...)",
     "certificate not accepted: self": "if it is the right server, name its authority with"
@@ -85,8 +89,10 @@ _REMEDIES = {
 }
 
 
-def _with_remedy(reason: str) -> str:
+def _with_remedy(reason: str, other: str) -> str:
     """Add what to do to the failures everybody meets."""
+    if other and reason.lower().startswith(_REFUSED_THERE):
+        return f"{reason}: nothing listens at {other}; see whether that is its address, and it runs"
     for beginning, remedy in _REMEDIES.items():
         if reason.lower().startswith(beginning):
             return f"{reason}: {remedy}"
@@ -143,7 +149,10 @@ def failure(
     """Make the error of a fault in this call."""
     spent_s = target.clock() - progress.started_s
     cleaned(fault, progress.sent, call.secrets)
-    error = error_of_fault(fault, progress.timeouts, spent_s=spent_s, streaming=streaming)
+    other = "" if call.base is None else progress.url.partition("?")[0]
+    error = error_of_fault(
+        fault, progress.timeouts, spent_s=spent_s, streaming=streaming, other=other
+    )
     if fault.kind == "lost" and not streaming:
         error.retryable = call.is_repeatable
     return told(error, call, progress)

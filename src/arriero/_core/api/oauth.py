@@ -13,6 +13,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 import msgspec
 
 from arriero._core.calls import Call
+from arriero._core.host import parse_host
 from arriero._core.http import Head
 from arriero._core.policy.credentials import Failure
 from arriero._core.secrecy import redacted
@@ -45,6 +46,7 @@ def token_call(credentials: OAuth2ClientCredentials) -> Call[Token | Failure]:
         (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
         content=urlencode(form).encode(),
         whole=lambda head, body: _token(credentials, head, body),
+        base=parse_host(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"),
         headers=headers,
         secrets=(credentials.client_secret,),
         any_status=True,
