@@ -8,12 +8,14 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from arriero._core.http import Fault
 from arriero._transport.interface import TransportSettings
+from arriero._transport.over_sockets import SocketTransport, _Pool
 from arriero.settings import Pool
 
 from ..ports import closed_port
@@ -207,6 +209,36 @@ def test_a_waiting_call_gets_the_connection_that_comes_free(make: Callable[..., 
         timer.start()
         assert fetch(adapter, post(peer.url)) == b"{}"
         timer.join()
+
+
+def test_who_waits_for_a_place_is_told_that_the_transport_is_closed(
+    make: Callable[..., Adapter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them, at once: no place will come free for whoever closes."""
+    adapter = make(TransportSettings(pool=Pool(max_connections=1)))
+    if isinstance(adapter, AsyncAdapter):
+        pytest.skip("needs threads")
+    if not isinstance(adapter.transport, SocketTransport):
+        pytest.skip("another library's pool")
+    wait, waiting = _Pool.acquire, threading.Semaphore(0)
+
+    def acquire(pool: _Pool, until: float | None) -> None:
+        waiting.release()
+        wait(pool, until)
+
+    monkeypatch.setattr(_Pool, "acquire", acquire)
+    with Peer(answering(CHUNKED + chunk(b"one"))) as peer, ThreadPoolExecutor(3) as threads:
+        first = adapter.open(post(peer.url))
+        assert first.read() == b"one"
+        waiters = [threads.submit(adapter.open, post(peer.url), connect_s=None) for _ in range(3)]
+        for _ in range(4):
+            assert waiting.acquire(timeout=WAIT_S)
+        adapter.transport.close()
+        for one in waiters:
+            with pytest.raises(Fault) as caught:
+                one.result(WAIT_S)
+            assert caught.value.kind == "closed"
+        first.abort()
 
 
 def test_only_so_many_connections_are_kept(make: Callable[..., Adapter]) -> None:

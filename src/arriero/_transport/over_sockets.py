@@ -114,7 +114,11 @@ class _Pool:
                 self._permits.put(None)
 
     def acquire(self, until: float | None) -> None:
-        """Wait until one more connection may be used. Raises Fault ``timeout``."""
+        """Wait until one more connection may be used.
+
+        Raises:
+            Fault: ``timeout``; or ``closed``: the pool was closed meanwhile.
+        """
         if self._permits is not None:
             try:
                 left_s = None if until is None else max(0.0, until - monotonic())
@@ -123,6 +127,9 @@ class _Pool:
                 raise Fault(
                     "timeout", "connect", f"all {self._max} connections of the pool are in use"
                 ) from None
+            if self._is_closed:
+                self._permits.put(None)  # for who waits besides
+                raise Fault("closed", "connect", "the transport was closed meanwhile")
         self._in_use.append(None)
 
     def idle_wire(self) -> Wire | None:
@@ -150,9 +157,11 @@ class _Pool:
         return Connections(in_use=len(self._in_use), idle=len(self._idle))
 
     def close(self) -> None:
-        """Close what is idle now, and what becomes so later."""
+        """Close what is idle now, and what becomes so later. Who waits for a place is told."""
         self._is_closed = True
         self._trim(0)
+        if self._permits is not None:
+            self._permits.put(None)
 
     def _trim(self, size: int) -> None:
         while len(self._idle) > size:
