@@ -27,6 +27,7 @@ from arriero.errors import (
     DiskFull,
     ModelNotFound,
     RateLimited,
+    ResponseError,
     ServerError,
     StreamFailed,
     StreamIncomplete,
@@ -140,7 +141,22 @@ def pulled(
             if target.governor.digests is not None:
                 target.governor.digests.changed(call)
             return sent
-        yield Sleep(pull_policy.wait_s(failures))
+        wait_s = pull_policy.wait_s(failures)
+        if on_progress is not None:
+            on_progress(_again(reason, wait_s, failures + 1, pull_policy.attempts))
+        yield Sleep(wait_s)
+
+
+def _again(reason: ArrieroError, wait_s: float, attempt: int, attempts: int) -> ProgressResponse:
+    """Give the step that says why nothing happens for a while."""
+    if isinstance(reason, ResponseError):
+        why = reason.error
+    else:
+        why = str(reason.args[0]) if isinstance(reason, ConnectFailed) else str(reason)
+    status = f"retrying in {wait_s:.1f} s: {why}, attempt {attempt} of {attempts}"
+    told = ProgressResponse(status=status)
+    told["retry"] = {"wait_s": wait_s, "reason": why, "attempt": attempt, "attempts": attempts}
+    return told
 
 
 def _told(reason: ArrieroError, error: ArrieroError, progress: Progress, sent: int) -> ArrieroError:

@@ -157,7 +157,9 @@ class ModelCalls(SyncBase):
             smoke: Questions it has to answer; they are asked even if nothing was pulled.
             insecure: True lets the server speak plain http to the registry.
             pull_policy: Tries, waits and stalls of the pull; defaults in `PullPolicy`.
-            on_progress: Called with each record of the pull.
+            on_progress: Called with each record of the pull; and before each wait for another try
+                with one of ours, whose ``retry`` has ``wait_s``, ``reason``, ``attempt`` and
+                ``attempts``.
             timeouts: Budgets of each request, instead of the client's; `total_s` is for the
                 pull with all of its tries, and `idle_s` gives way to `pull_policy.stall_s`. A
                 smoke test has a budget of its own for its answer.

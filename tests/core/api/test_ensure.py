@@ -154,6 +154,19 @@ def test_the_waits_grow_and_end() -> None:
     assert ollama.has("m") is None
 
 
+def test_each_wait_is_told_with_its_reason() -> None:
+    """Whoever watches must not take it for a hang."""
+    seen = list[Any]()
+    memory = Memory(server(*[Spoilt(1, "max retries exceeded: EOF")] * 2))
+    policy = PullPolicy(attempts=4, first_wait_s=2, max_wait_s=5)
+    memory.run(ensure(memory.target, "m", pull_policy=policy, on_progress=seen.append))
+    told = [one for one in seen if "retry" in one]
+    assert [one.retry["wait_s"] for one in told] == memory.slept == [2, 4]
+    assert [(one.retry["attempt"], one.retry["attempts"]) for one in told] == [(2, 4), (3, 4)]
+    assert "max retries exceeded: EOF" in told[0].retry["reason"]
+    assert told[0].status == f"retrying in 2.0 s: {told[0].retry['reason']}, attempt 2 of 4"
+
+
 def test_a_try_that_brings_bytes_starts_the_count_anew() -> None:
     """A slow line that breaks all the time still gets there."""
     ollama = server(*[Spoilt(3, "cut")] * 3)
