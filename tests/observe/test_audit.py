@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from arriero import AuditFailed, AuditLog, RequestError, verify_audit
+from arriero import AuditFailed, AuditLog, CallPolicy, RequestError, verify_audit
 from arriero.errors import ResponseError
 from arriero.observe import audit_files, ledger
 from arriero.observe.audit_files import Files
@@ -85,6 +86,24 @@ def test_errors_are_named_without_their_text(tmp_path: Path) -> None:
     record = list(audit_records(path))[-1]
     assert record["error"] == {"class": "ResponseError", "phase": "prepare", "status": 500}
     assert b"canary" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("content", ["none", "hashed", "full"])
+@pytest.mark.parametrize(
+    "odd", ["half \ud800", {"half": "\ud800"}, {"object": object()}, {(1, 2): {3}}, 2**80]
+)
+def test_what_json_cannot_hold_fails_no_call(tmp_path: Path, content: Any, odd: object) -> None:
+    """Halves of characters, objects, keys that are no text: written as well as can be."""
+    path = tmp_path / "audit.jsonl"
+    actor = odd if isinstance(odd, str) else "ann"
+    policy = CallPolicy(actor=actor, metadata={"odd": odd})
+    body = {"model": "m", "options": {"odd": odd}, "prompt": odd}
+    with AuditLog(path, content=content) as log:
+        log.write(structs.replace(ended(body=body), policy=policy))
+    assert verify_audit(path).ok
+    record = list(audit_records(path))[-1]
+    assert record["actor"] == actor.replace("\ud800", "?")
+    assert "odd" in record["settings"]["options"]
 
 
 def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:

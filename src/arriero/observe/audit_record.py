@@ -123,7 +123,7 @@ def record_of(event: CallEnded, content: Content, key: bytes | None) -> bytes:
         return _ENCODER.encode(record)
     except (TypeError, ValueError, RecursionError):  # what no JSON can hold is named
         record.metadata, record.settings = _plain(policy.metadata), _plain(settings)
-        return _ENCODER.encode(record)
+        return _json(msgspec.to_builtins(record))
 
 
 def _rounded(seconds: float | None) -> float | None:
@@ -137,6 +137,25 @@ def _plain(value: object) -> Any:
         return msgspec.to_builtins(value, str_keys=True, enc_hook=_foreign)
     except (TypeError, ValueError, RecursionError):
         return f"<{type(value).__name__}>"
+
+
+def _json(value: object, order: Literal["deterministic"] | None = None) -> bytes:
+    """Give JSON; halves of characters, which no UTF-8 can hold, become question marks."""
+    try:
+        return msgspec.json.encode(value, order=order)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_legible(value), order=order)
+
+
+def _legible(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, list | tuple):
+        return [_legible(one) for one in cast("list[object]", value)]
+    if isinstance(value, dict):
+        items = cast("dict[object, object]", value).items()
+        return {_legible(name): _legible(one) for name, one in items}
+    return value
 
 
 def _foreign(value: object) -> str:
@@ -201,7 +220,7 @@ def _content(value: Any, content: Content, key: bytes | None) -> Any:
     plain = _plain(value)
     if content == "full":
         return _shortened(plain, key)
-    data = msgspec.json.encode(plain, order="deterministic")
+    data = _json(plain, "deterministic")
     return {"hash": digest(data, key), "bytes": len(data)}
 
 
@@ -214,7 +233,7 @@ def _shortened(value: Any, key: bytes | None) -> Any:
     made: dict[str, Any] = {}
     for name, part in cast("dict[str, Any]", value).items():
         if part and name in (_IMAGES, "embeddings", "embedding"):
-            data = msgspec.json.encode(part)
+            data = _json(part)
             made[name] = {"hash": digest(data, key), "bytes": len(data)}
         else:
             made[name] = _shortened(part, key)
