@@ -56,7 +56,7 @@ def asked(stream: Reading[Any]) -> dict[str, Any]:
 
 def test_before_the_first_record_it_is_simply_asked_again() -> None:
     """Nothing was delivered, so nothing can be delivered twice."""
-    stream = opened(retry=Retry())
+    stream = opened(retry=Retry(attempts=2))
     stream.fault(lost(phase="body"))
     assert isinstance(stream.failure, ConnectionLost)
     assert asked(stream)["messages"] == QUESTION

@@ -314,6 +314,7 @@ def test_a_rate_that_would_break_the_deadline_refuses_at_once() -> None:
     for _ in range(2):
         with pytest.raises(LimitReached, match="its turn under the rate limit is in 1 s"):
             next(whole(ASK, knows))
+    assert knows.governor.statistics().refused == 2
 
 
 def test_a_retry_pays_for_a_request_and_not_for_tokens() -> None:

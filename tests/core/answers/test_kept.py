@@ -104,10 +104,11 @@ def test_a_doubtful_answer_is_not_kept(fields: dict[str, Any]) -> None:
 
 
 def test_an_answer_cut_by_num_predict_is_kept() -> None:
-    """The number is part of the key."""
+    """The number is part of the key. Any other end than these two is doubtful."""
     call = generate("m", "hi", options={"seed": 1, "num_predict": 1})
-    made, _ = answer(call, response="x", done=True, done_reason="length")
-    assert is_sound(call, made)
+    for reason, is_good in (("length", True), ("stop", True), ("load", False), ("new", False)):
+        made, _ = answer(call, response="x", done=True, done_reason=reason)
+        assert is_sound(call, made) == is_good
 
 
 @pytest.mark.parametrize("vectors", [[], [[]], [[1.0]], [[1.0], []], [[1.0], [1.0], [1.0]]])
