@@ -468,6 +468,20 @@ def test_interval_syncs_by_itself(
         waits_for(lambda: syncs)
 
 
+@pytest.mark.parametrize(("policy", "count"), [("interval", 1), ("always", 0), ("never", 0)])
+def test_closing_syncs_what_is_not_synced_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: Any, count: int
+) -> None:
+    """Unless the log leaves that to the system."""
+    syncs: list[int] = []
+    with AuditLog(tmp_path / "audit.jsonl", fsync=policy, fsync_interval_s=3600) as log:
+        receipt = log.write(ended())
+        if receipt is not None:
+            receipt()
+        monkeypatch.setattr(os, "fsync", syncs.append)
+    assert len(syncs) == count
+
+
 def test_two_logs_on_one_path_share_the_chain(tmp_path: Path) -> None:
     """As two processes would: each finds what the other wrote, through rotations."""
     path = tmp_path / "audit.jsonl"

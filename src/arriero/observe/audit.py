@@ -150,7 +150,7 @@ class AuditLog:
             if ledger is None:
                 return
             try:
-                if self._fsync != "never" and self._last_seq > self._synced_seq:
+                if self._fsync != "never":
                     self._sync(self._last_seq)
             finally:
                 self._ledger = None
