@@ -7,6 +7,7 @@ import os
 import pickle
 import stat
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,17 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["audit.jsonl", "audit.jsonl.head"])
+def test_a_file_with_a_second_name_is_refused(tmp_path: Path, name: str) -> None:
+    """Whoever has the other name may write to it."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    os.link(victim, tmp_path / name)
+    with AuditLog(tmp_path / "audit.jsonl") as log, pytest.raises(AuditFailed, match="one name"):
+        log.check()
+    assert victim.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("name", ["audit.jsonl", "audit.jsonl.head"])
 def test_links_are_not_followed(tmp_path: Path, name: str) -> None:
     """A link at the log's place is refused, and what it leads to stays as it is."""
     victim = tmp_path / "victim"
@@ -163,6 +175,45 @@ def test_deleted_files_are_accounted_for(tmp_path: Path) -> None:
     assert len(Files(path).full()) == 2
     assert report.first > 1
     assert any("deleted as planned" in note for note in report.notes)
+
+
+def test_files_are_kept_for_days(tmp_path: Path) -> None:
+    """By when they were written last; what is old goes, in order, and what is not stays."""
+    path = tmp_path / "audit.jsonl"
+    written(path, 8, max_bytes=1500)
+    full = Files(path).full()
+    assert len(full) > 2
+    for number, (_, file) in enumerate(full):
+        days = 3.5 if number < 2 else 1.5
+        os.utime(file, (time.time() - days * 86_400,) * 2)
+    written(path, 3, max_bytes=1500, keep_days=2)
+
+    assert [file for _, file in full if file.exists()] == [file for _, file in full[2:]]
+    report = verify_audit(path)
+    assert report.ok, report.problems
+
+
+def test_no_file_goes_before_its_time(tmp_path: Path) -> None:
+    """Nor for one after it that looks older; the chain has no holes."""
+    path = tmp_path / "audit.jsonl"
+    written(path, 8, max_bytes=1500)
+    full = [file for _, file in Files(path).full()]
+    os.utime(full[1], (0, 0))
+    written(path, 3, max_bytes=1500, keep_days=2)
+    assert all(file.exists() for file in full)
+
+
+def test_a_full_file_is_on_the_disk_before_the_next_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the policy: a later one would not find it any more."""
+    path = tmp_path / "audit.jsonl"
+    written(path, 1)
+    inode, synced = path.stat().st_ino, set[int]()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
+    written(path, 1, max_bytes=1, fsync="never")
+    assert len(Files(path).full()) == 1
+    assert inode in synced
 
 
 def test_a_file_deleted_by_hand_is_missed(tmp_path: Path) -> None:
@@ -547,6 +598,17 @@ def test_a_head_removed_with_the_tail_is_missed_for_ever(tmp_path: Path) -> None
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
     written(path, 1)
     assert not verify_audit(path).ok
+
+
+def test_a_tail_that_was_cut_off_is_written_down(tmp_path: Path) -> None:
+    """How much of it is missing."""
+    path = tmp_path / "audit.jsonl"
+    written(path, 3)
+    *kept, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(kept))
+    written(path, 1)
+    [gap] = [one for one in audit_records(path) if one["kind"] == "gap"]
+    assert gap["missing_bytes"] == len(last)
 
 
 def test_a_file_taken_away_while_it_is_written_leaves_a_gap(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import threading
@@ -288,8 +289,8 @@ class AuditLog:
         if self._keep_days is None:
             return gone
         before_s = time.time() - self._keep_days * _DAY_S
-        old = [one for one in full if one[1].stat().st_mtime < before_s]
-        return full[: max(len(gone), len(old))]
+        old = list(itertools.takewhile(lambda one: one[1].stat().st_mtime < before_s, full))
+        return old if len(old) > len(gone) else gone
 
 
 def _remade(path: str, arguments: dict[str, Any]) -> AuditLog:
