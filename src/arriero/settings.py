@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from arriero._checks import check_count, check_function, check_kind, check_number
 from arriero.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from arriero.errors import ArrieroError
 
@@ -124,12 +125,8 @@ class Pool:
     """Most connections kept open for later calls, for each host."""
 
     def __post_init__(self) -> None:
-        if self.max_connections is not None and self.max_connections < 1:
-            raise RequestError(
-                f"Pool.max_connections takes 1 or more, or None, not {self.max_connections!r}"
-            )
-        if self.keep_idle < 0:
-            raise RequestError(f"Pool.keep_idle takes 0 or more, not {self.keep_idle!r}")
+        check_count(self, "max_connections", least=1)
+        check_count(self, "keep_idle", least=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +163,11 @@ class Retry:
     `generate` unless ``raw``."""
 
     def __post_init__(self) -> None:
-        _check_count(self, "attempts", least=1)
-        _check_count(self, "budget_reserve", least=0)
+        check_count(self, "attempts", least=1)
+        check_count(self, "budget_reserve", least=0)
         for name in ("first_wait_s", "max_wait_s", "max_retry_after_s", "budget_ratio"):
-            _check_number(self, name)
+            check_number(self, name)
+        check_function("Retry.rule", self.rule)
 
     @classmethod
     def none(cls) -> Retry:
@@ -205,7 +203,7 @@ class RedisRates:
             raise RequestError(
                 f"RedisRates.on_failure takes 'open' or 'closed', not {self.on_failure!r}"
             )
-        _check_number(self, "timeout_s", above_zero=True)
+        check_number(self, "timeout_s", above_zero=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,13 +243,14 @@ class Limits:
                 raise RequestError(f"Limits.shared takes a RedisRates, not {self.shared!r}")
             if self.requests_per_s is None and self.tokens_per_s is None:
                 raise RequestError("Limits.shared needs requests_per_s or tokens_per_s")
-        _check_count(self, "concurrency", least=1)
-        _check_count(self, "queue", least=0)
+        check_count(self, "concurrency", least=1)
+        check_count(self, "queue", least=0)
+        check_kind("Limits.per_model", self.per_model, Mapping, "such as {'llama3.2': 2}")
         for model, most in (self.per_model or {}).items():
             if isinstance(most, bool) or not isinstance(most, int) or most < 1:
                 raise RequestError(f"Limits.per_model[{model!r}] takes 1 or more, not {most!r}")
         for name in ("max_wait_s", "requests_per_s", "tokens_per_s"):
-            _check_number(self, name, above_zero=True)
+            check_number(self, name, above_zero=True)
 
     @property
     def queues(self) -> bool:
@@ -282,10 +281,10 @@ class Breaker:
     probes: int = 1
 
     def __post_init__(self) -> None:
-        _check_count(self, "failures", least=1)
-        _check_count(self, "probes", least=1)
+        check_count(self, "failures", least=1)
+        check_count(self, "probes", least=1)
         for name in ("share", "window_s", "open_s"):
-            _check_number(self, name, above_zero=True)
+            check_number(self, name, above_zero=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,10 +326,10 @@ class Cache:
             raise RequestError("Cache: path or redis, not both")
         if self.redis is not None and not self.redis.startswith(_REDIS_SCHEMES):
             raise RequestError("Cache.redis takes a URL: redis://, rediss:// or unix://")
-        _check_count(self, "max_entries", least=0)
-        _check_count(self, "max_bytes", least=1)
+        check_count(self, "max_entries", least=0)
+        check_count(self, "max_bytes", least=1)
         for name in ("ttl_s", "digest_ttl_s", "timeout_s"):
-            _check_number(self, name, above_zero=True)
+            check_number(self, name, above_zero=True)
 
     @classmethod
     def coalescing(cls) -> Cache:
@@ -357,6 +356,8 @@ class CallPolicy:
     """Who asks, a person or a service; like `metadata`."""
 
     def __post_init__(self) -> None:
+        check_kind("CallPolicy.retry", self.retry, Retry, "a Retry, such as Retry(attempts=5)")
+        check_kind("CallPolicy.metadata", self.metadata, Mapping, "a mapping")
         if isinstance(self.priority, bool) or not isinstance(self.priority, int):
             raise RequestError(f"CallPolicy.priority takes a whole number, not {self.priority!r}")
         if self.cache not in ("use", "refresh", "off"):
@@ -366,22 +367,3 @@ class CallPolicy:
         for name in ("tenant", "actor"):
             if not isinstance(getattr(self, name), str):
                 raise RequestError(f"CallPolicy.{name} takes a text, not {getattr(self, name)!r}")
-
-
-def _check_count(settings: object, name: str, *, least: int) -> None:
-    value = getattr(settings, name)
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        kind = type(settings).__name__
-        raise RequestError(f"{kind}.{name} takes a whole number from {least} on, not {value!r}")
-
-
-def _check_number(settings: object, name: str, *, above_zero: bool = False) -> None:
-    value = getattr(settings, name)
-    if value is None:
-        return
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not (value > 0 if above_zero else value >= 0):
-        kind, least = type(settings).__name__, "above 0" if above_zero else "from 0 on"
-        raise RequestError(f"{kind}.{name} takes a number {least}, not {value!r}")

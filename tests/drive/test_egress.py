@@ -296,6 +296,6 @@ def test_explain_knows_the_names(colour: Colour) -> None:
         client.explain("chats")
     with pytest.raises(RequestError, match=r"explain: .*modle"):
         client.explain("chat", modle="x")
-    with pytest.raises(RequestError, match="an Egress, or None"):
+    with pytest.raises(RequestError, match=r"an Egress, such as .*, or None"):
         colour.client(egress=["x"])
     assert json.dumps(client.explain("list").rule) == '"host"'

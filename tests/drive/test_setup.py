@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import ssl
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from arriero import AsyncClient, Client, MissingExtra, RequestError
+from arriero import AsyncClient, Client, Message, MissingExtra, RequestError
 from arriero._core.ndjson import DEFAULT_MAX_LINE_BYTES
 from arriero._drive.setup import UNSET, setup, timeouts_of
-from arriero.settings import Pool, Timeouts, Tls
+from arriero.settings import Breaker, CallPolicy, Limits, Pool, Retry, Timeouts, Tls
 
 from .scripted import Colour, reply
 
@@ -347,3 +348,78 @@ def test_a_header_with_a_name_of_bytes_or_numbers_is_refused() -> None:
     """The caller's mistake is ours to report."""
     with pytest.raises(RequestError, match="names are text, not int"):
         made(headers={5: "a"})
+
+
+WRONG_KINDS: dict[str, object] = {
+    "headers": [("authorization", "Bearer secret")],
+    "timeouts": 3,
+    "tls": True,
+    "pool": 5,
+    "follow_redirects": "no",
+    "max_line_bytes": 0,
+    "retry": 3,
+    "breaker": True,
+    "egress": True,
+    "content": print,
+    "observers": print,
+    "cache": True,
+    "audit": "calls.jsonl",
+    "telemetry": True,
+}
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+@pytest.mark.parametrize("name", WRONG_KINDS)
+def test_an_argument_of_another_kind_is_refused_when_the_client_is_made(
+    client: type[Client | AsyncClient], name: str
+) -> None:
+    """Not in the middle of the first call that needs it."""
+    with pytest.raises(RequestError, match=name) as caught:
+        client("h", **{name: WRONG_KINDS[name]})
+
+    assert "Bearer" not in str(caught.value)
+
+
+def test_an_observer_that_cannot_be_called_is_refused() -> None:
+    """It says which one."""
+    with pytest.raises(RequestError, match=r"observers\[1\] is no function but int"):
+        Client("h", observers=[print, 3])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Retry(attempts=None),
+        lambda: Retry(rule=3),
+        lambda: Retry(first_wait_s=None),
+        lambda: Breaker(failures=None),
+        lambda: Pool(keep_idle=None),
+        lambda: Pool(max_connections="5"),
+        lambda: Limits(per_model=3),
+        lambda: CallPolicy(retry=3),
+        lambda: CallPolicy(metadata=[1]),
+    ],
+)
+def test_a_field_of_another_kind_is_refused(make: Callable[[], object]) -> None:
+    """Nor is None taken where there is no such thing as no limit."""
+    with pytest.raises(RequestError):
+        make()
+
+
+@pytest.mark.parametrize("name", ["timeouts", "policy"])
+def test_what_governs_one_call_is_looked_at_before_it_is_sent(name: str) -> None:
+    """A number is no Timeouts, a dict no CallPolicy."""
+    with Client("127.0.0.1:9") as client:
+        for wrong in (3, {"total_s": 3}):
+            with pytest.raises(RequestError, match=name):
+                client.list(**{name: wrong})
+            with pytest.raises(RequestError, match=name):
+                list(client.generate("m", "x", stream=True, **{name: wrong}))
+
+
+def test_a_message_without_a_role_is_refused() -> None:
+    """The server would answer something else."""
+    with Client("127.0.0.1:9") as client:
+        for wrong in ({"rol": "user", "content": "x"}, Message(content="x")):
+            with pytest.raises(RequestError, match=r"messages\[0\] has no role"):
+                client.chat("m", [wrong])

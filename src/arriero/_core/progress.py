@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
+from arriero._checks import check_kind
 from arriero._core.calls import Call
 from arriero._core.effects import Operation
 from arriero._core.events import CallEnded, Outcome
@@ -149,7 +150,15 @@ _NO_POLICY = CallPolicy()
 
 
 def begun(call: Call[Any], target: Target, policy: CallPolicy | None = None) -> Progress:
-    """Start the clock of a call."""
+    """Start the clock of a call.
+
+    Raises:
+        RequestError: what governs it is of another kind.
+    """
+    if call.timeouts is not None:
+        check_kind("timeouts", call.timeouts, Timeouts, "a Timeouts, such as Timeouts(total_s=300)")
+    if policy is not None:
+        check_kind("policy", policy, CallPolicy, "a CallPolicy, such as CallPolicy(tenant='a')")
     timeouts = call.timeouts or target.timeouts
     if call.patient and call.timeouts is None:
         timeouts = dataclasses.replace(timeouts, first_token_s=None)

@@ -8,7 +8,6 @@ from typing import Any, cast
 from arriero._core.host import Base, parse_host
 from arriero._core.policy.egress import Guard, denied_error
 from arriero.egress import Egress
-from arriero.errors import RequestError
 from arriero.identity import OAuth2ClientCredentials
 
 
@@ -35,13 +34,10 @@ def guard_of(
         environ: The environment.
 
     Raises:
-        RequestError: `egress` is none.
         EgressDenied: something would be kept where it may not.
     """
     if egress is None:
         return None
-    if not isinstance(cast("object", egress), Egress):
-        raise RequestError(f"egress: an Egress, or None, not {egress!r}")
     proxies = [proxy] if proxy else []
     if httpx_options is not None:
         proxies += _proxies_of(httpx_options, environ)

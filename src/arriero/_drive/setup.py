@@ -23,6 +23,7 @@ from arriero._core.policy.cleartext import Cleartext, complaint, is_readable, is
 from arriero._core.policy.shared_rate import SharedRates
 from arriero._core.progress import Headers, Provide, Target
 from arriero._core.proxy import proxy_for
+from arriero._drive.arguments import HTTPX_ONLY, refuse_unknown, refuse_wrong
 from arriero._drive.guarding import guard_of
 from arriero._drive.identities import Identity, identity_of, is_httpx_auth
 from arriero._drive.outside import Outside, shared_by
@@ -49,20 +50,6 @@ class Unset:
 
 
 UNSET: Final = Unset()
-
-_TRANSLATED = {"verify", "cert", "limits", "trust_env", "proxies", "cookies", "params", "http1"}
-"""httpx keyword arguments that every transport honours."""
-
-_HTTPX_ONLY = {
-    "transport",
-    "mounts",
-    "event_hooks",
-    "http2",
-    "default_encoding",
-    "max_redirects",
-    "app",
-}
-"""httpx keyword arguments that only an httpx client can honour: one is then made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +101,25 @@ def setup(
         RequestError: an argument is wrong, unknown, or contradicts another.
     """
     arguments = dict(httpx_arguments or {})
-    _refuse_unknown(arguments)
+    refuse_unknown(arguments)
+    refuse_wrong(
+        {
+            "headers": headers,
+            "timeouts": timeouts,
+            "tls": tls,
+            "pool": pool,
+            "follow_redirects": follow_redirects,
+            "max_line_bytes": max_line_bytes,
+            "retry": retry,
+            "breaker": breaker,
+            "egress": egress,
+            "content": content,
+            "observers": observers,
+            "cache": cache,
+            "audit": audit,
+            "telemetry": telemetry,
+        }
+    )
     base = parse_host(host or environ.get("OLLAMA_HOST"))
     base = _with_params(base, arguments.pop("params", None))
     _require_tls(tls, base)
@@ -174,7 +179,7 @@ def setup(
         outside=outside.places(),
         environ=environ,
     )
-    target = dataclasses.replace(target, egress=guard, content=_content(content))
+    target = dataclasses.replace(target, egress=guard, content=content)
     return Setup(target, settings, identity.sources, key, httpx_options, outside)
 
 
@@ -246,12 +251,6 @@ def _observers(
     return (*first, *given, EventLog(log))
 
 
-def _content(content: Content | None) -> Content | None:
-    if content is not None and not isinstance(cast("object", content), Content):
-        raise RequestError(f"content: a Content, or None, not {type(content).__name__}")
-    return content
-
-
 def _key_given(target: Target) -> str | None:
     """Give the token that the arguments name for ollama.com."""
     if target.base.origin == CLOUD.origin:
@@ -262,48 +261,8 @@ def _key_given(target: Target) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _refuse_unknown(arguments: Mapping[str, Any]) -> None:
-    known = _TRANSLATED | _HTTPX_ONLY
-    for name in arguments:
-        if name == "base_url":
-            raise RequestError("Client takes host=, not base_url=")
-        if name not in known:
-            import difflib
-
-            near = difflib.get_close_matches(name, [*known, *_OWN], 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise RequestError(f"Client has no argument {name!r}{hint}")
-
-
-_OWN = (
-    "host",
-    "headers",
-    "timeout",
-    "timeouts",
-    "auth",
-    "tls",
-    "proxy",
-    "pool",
-    "follow_redirects",
-    "cleartext_credentials",
-    "max_line_bytes",
-    "retry",
-    "limits",
-    "breaker",
-    "egress",
-    "content",
-    "observers",
-    "cache",
-    "audit",
-    "telemetry",
-    "log",
-    "auto_pull",
-    "http_client",
-)
-
-
 def _needs_httpx(arguments: Mapping[str, Any], auth: Any, proxy: Any) -> bool:
-    given = {name for name in _HTTPX_ONLY & arguments.keys() if arguments[name]}
+    given = {name for name in HTTPX_ONLY & arguments.keys() if arguments[name]}
     return bool(given) or is_httpx_auth(auth) or not isinstance(proxy, str | None)
 
 
@@ -402,7 +361,7 @@ def _verify_of(tls: Tls | None) -> dict[str, Any]:
     if tls.pins:
         raise RequestError(
             "Tls.pins cannot be checked by an httpx client: leave out the arguments that only"
-            f" such a client takes ({', '.join(sorted(_HTTPX_ONLY))}, or an httpx auth or proxy)"
+            f" such a client takes ({', '.join(sorted(HTTPX_ONLY))}, or an httpx auth or proxy)"
         )
     from arriero._transport.tls import context_from
 

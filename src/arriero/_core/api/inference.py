@@ -164,6 +164,10 @@ def _message_to_wire(message: Any, index: int, slots: list[ImageSlot]) -> Body:
         raise RequestError(
             f"chat: messages[{index}] is a dict or a Message, not {type(message).__name__}"
         )
+    if has_get and not message.get("role"):
+        raise RequestError(
+            f"chat: messages[{index}] has no role; write {{'role': 'user', 'content': '...'}}"
+        )
     images: Any = message.get("images") if has_get else getattr(message, "images", None)
     if not images:
         return cast("Body", to_wire(message))
