@@ -229,6 +229,25 @@ def test_check_finds_all_there_is(run: Run, folder: Path, monkeypatch: pytest.Mo
     assert document["problems"][-1]["where"] == "batch.tls"
 
 
+def test_check_looks_for_files_of_tokens(run: Run, folder: Path) -> None:
+    """A client waits for them until its first call; who checks wants to know before."""
+    (folder / "arriero.toml").write_text(
+        "[default.auth]\ntoken_file = 'gone'\n"
+        "[batch.auth.'https://a']\ntoken_file = '/'\n"
+        "[whole.auth]\ntoken_file = 'token'\n"
+    )
+    (folder / "token").write_text("secret")
+    code, out, err = run("config", "check")
+    assert code == 1
+    assert out.splitlines() == [
+        f"default.auth.token_file: '{folder / 'gone'}' cannot be read: No such file or directory",
+        "batch.auth.\"https://a:443\".token_file: '/' cannot be read: Is a directory",
+    ]
+    assert "2 problems" in err
+    code, _, err = run("config", "check", "--profile", "default")
+    assert (code, ": 1 problem\n" in err) == (1, True)
+
+
 def test_check_is_content_with_what_a_client_takes(run: Run, folder: Path) -> None:
     """Exit code 0; with a profile only that is looked at."""
     (folder / "arriero.toml").write_text(GOOD)
@@ -267,7 +286,8 @@ def test_a_variable_that_is_nearly_a_setting_is_found(
     code, out, _ = run("config", "check")
     assert code == 1
     assert out == (
-        "ARRIERO_TIMEOUTS_CONNECT: there is no such setting; did you mean 'TIMEOUTS_CONNECT_S'?\n"
+        "ARRIERO_TIMEOUTS_CONNECT: there is no such setting;"
+        " did you mean 'ARRIERO_TIMEOUTS_CONNECT_S'?\n"
     )
 
 
@@ -276,5 +296,5 @@ def test_no_file_is_wrong_usage(run: Run, words: list[str]) -> None:
     """And is told with what would name one."""
     code, _, err = run("config", *words)
     assert code == 2
-    assert "name one by from_config(path) or ARRIERO_CONFIG" in err
+    assert "name one by from_config(path), --file or ARRIERO_CONFIG" in err
     assert run("config", *words, "--file", "gone.toml")[0] != 0

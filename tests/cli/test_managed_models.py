@@ -257,7 +257,7 @@ def test_nothing_to_apply_says_so_once(folder: Path, host: str, run: Run) -> Non
     (folder / "models.toml").write_text("[models.mini]\n")
     code, out, err = run("models", "apply", "--yes", host=host)
     assert (code, out.splitlines()[-1]) == (0, "Nothing to do: 1 model is as it is locked.")
-    assert err.splitlines() == ["Locked 1 models in models.lock."]
+    assert err.splitlines() == ["Locked 1 model in models.lock."]
     code, _, err = run("models", "plan", "--file", "other.toml", host=host)
     assert (code, err.startswith("arriero: there is no other.toml: ")) == (2, True)
 

@@ -179,6 +179,8 @@ def test_a_default_written_out_changes_nothing(data: st.DataObject) -> None:
         ("[default.auth]\nuser = 'u'\npassword_file = 'gone'", "default.auth.password_file: '"),
         ("[default.auth]\nuser = 'u'",
          "default.auth: takes one of password_env and password_file"),
+        ("[default.auth.oauth2]\nclient_id = 'a'",
+         "default.auth.oauth2: needs token_url and client_secret_env or client_secret_file"),
         ("[default.auth]\noauth2 = 1", "default.auth.oauth2: takes a table: write"),
         ("[default.auth]\ntoken_env = 'A'\n'https://a' = {token_env = 'A'}",
          "default.auth.token_env: stands beside origins: write it below one of them"),
@@ -320,8 +322,8 @@ def test_the_environment_is_put_over_the_file() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("ARRIERO_TIMEOUTS_TOTAL", "3", "did you mean 'TIMEOUTS_TOTAL_S'?"),
-        ("ARRIERO_TIMEOUT_TOTAL_S", "3", "did you mean 'TIMEOUTS_TOTAL_S'?"),
+        ("ARRIERO_TIMEOUTS_TOTAL", "3", "did you mean 'ARRIERO_TIMEOUTS_TOTAL_S'?"),
+        ("ARRIERO_TIMEOUT_TOTAL_S", "3", "did you mean 'ARRIERO_TIMEOUTS_TOTAL_S'?"),
         ("ARRIERO_TIMEOUTS_TOTAL_S", "5min", 'takes a number or "none", not a text'),
         ("ARRIERO_RETRY_ATTEMPTS", "0", "with the environment over it: default.retry: "),
     ],
@@ -356,6 +358,8 @@ def test_a_profile_must_exist() -> None:
     """The nearest is named; `ARRIERO_PROFILE` chooses where the code does not."""
     with pytest.raises(RequestError, match=r"no profile 'bacth'; did you mean 'batch'\?"):
         read(WHOLE, "bacth")
+    with pytest.raises(RequestError, match=r"no profile 'nightly'; there is default, batch"):
+        read(WHOLE, "nightly")
     assert read(WHOLE, environ={"ARRIERO_PROFILE": "batch"})["limits"].concurrency == 2
     assert read(WHOLE, "default", {"ARRIERO_PROFILE": "batch"})["limits"].concurrency == 8
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from arriero._config.reading import DEFAULT, Layer, Read, profiles_in, read_profile
 from arriero._config.sections import SECTIONS, arguments_of
+from arriero._config.values import secret_from
 from arriero.errors import RequestError
+from arriero.identity import TokenFile
 
 
 class Problem(NamedTuple):
@@ -33,6 +36,22 @@ def problems_of(read: Read) -> Iterator[Problem]:
         left = None if section in wrong else _problem({section: value}, read.profile, read)
         if left is not None:
             yield left
+        elif section == "auth":
+            yield from _absent(value, read)
+
+
+def _absent(table: Mapping[str, Any], read: Read) -> Iterator[Problem]:
+    """Give the token files that are not there now; a client waits for them until it calls."""
+    path = f"{read.profile}.auth"
+    auth: object = arguments_of({"auth": table}, read.profile, read.place)["auth"]
+    several = cast("Mapping[str, object]", auth) if isinstance(auth, Mapping) else {"": auth}
+    for origin, credential in several.items():
+        if isinstance(credential, TokenFile):
+            where = f'{path}."{origin}".token_file' if origin else f"{path}.token_file"
+            try:
+                secret_from(None, os.fspath(credential.path), {})
+            except RequestError as error:
+                yield Problem(where, str(error))
 
 
 def _within(layer: Layer, read: Read) -> Iterator[tuple[Problem, str]]:

@@ -99,7 +99,9 @@ def read_profile(file: Path, profile: str | None, environ: Mapping[str, str]) ->
     tables = _tables(file)
     chosen = profile or environ.get("ARRIERO_PROFILE") or DEFAULT
     if chosen not in tables and chosen != DEFAULT:
-        raise RequestError(f"{file}: there is no profile {chosen!r}{nearest(chosen, tables)}")
+        there = ", ".join(dict.fromkeys((DEFAULT, *tables)))
+        hint = nearest(chosen, tables) or f"; there is {there}"
+        raise RequestError(f"{file}: there is no profile {chosen!r}{hint}")
     for name in tables:
         if name in (*SECTIONS, *PLAIN, "auth"):
             raise RequestError(f"{file}: {name}: belongs to a profile: write [{DEFAULT}.{name}]")
@@ -125,7 +127,7 @@ def _found() -> Path:
             return project
     raise RequestError(
         f"no {FILE} and no [tool.arriero] in a {_PROJECT}, from {os.getcwd()} upward: name one by"
-        " from_config(path) or ARRIERO_CONFIG"
+        " from_config(path), --file or ARRIERO_CONFIG"
     )
 
 
@@ -168,7 +170,7 @@ def _overrides(environ: Mapping[str, str]) -> dict[str, Any]:
         if name == variable or name in _RESERVED:
             continue
         if name not in known:
-            hint = nearest(name, known, 0.75)
+            hint = nearest(variable, (_PREFIX + one for one in known), 0.85)
             if hint:
                 raise RequestError(f"{variable}: there is no such setting{hint}")
             continue

@@ -7,7 +7,8 @@ which of it is secret come from its annotations.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 from arriero._config.values import (
@@ -164,11 +165,24 @@ def _section(kind: type, value: object, where: str, place: Place) -> Any:
     return settings_of(kind, cast("Table", value), where, place)
 
 
-def _built(kind: Callable[..., Any], arguments: dict[str, Any], path: str, place: Place) -> Any:
+def _built(kind: type, arguments: dict[str, Any], path: str, place: Place) -> Any:
+    missing = [name for name in _required(kind) if name not in arguments]
+    if missing:
+        raise place.error(path, f"needs {' and '.join(_as_written(kind, missing))}")
     try:
         return kind(**arguments)
-    except (RequestError, TypeError) as cause:
+    except RequestError as cause:
         raise place.error(path, str(cause)) from cause
+
+
+def _required(kind: type) -> list[str]:
+    parameters = inspect.signature(kind).parameters.values()
+    return [one.name for one in parameters if one.default is inspect.Parameter.empty]
+
+
+def _as_written(kind: type, names: Sequence[str]) -> list[str]:
+    secrets = {one.name for one in settings_in(kind) if one.is_secret}
+    return [f"{name}_env or {name}_file" if name in secrets else name for name in names]
 
 
 def _secret(table: Table, name: str, path: str, place: Place) -> str:

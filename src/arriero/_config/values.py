@@ -237,8 +237,10 @@ def secret_from(variable: str | None, path: str | None, environ: Mapping[str, st
     try:
         with open(path, encoding="utf-8") as file:
             value = file.read().strip()
-    except (OSError, UnicodeDecodeError) as cause:
-        raise RequestError(f"{path!r} cannot be read: {type(cause).__name__}") from cause
+    except OSError as cause:
+        raise RequestError(f"{path!r} cannot be read: {cause.strerror}") from cause
+    except UnicodeDecodeError as cause:
+        raise RequestError(f"{path!r} cannot be read: it is not UTF-8") from cause
     if not value:
         raise RequestError(f"{path!r} is empty")
     return value

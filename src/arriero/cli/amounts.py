@@ -38,3 +38,8 @@ def when(moment: datetime | None, now: datetime) -> str:
     count = int(abs(seconds) // size)
     amount = f"{count} {name}{'' if count == 1 else 's'}"
     return f"in {amount}" if seconds > 0 else f"{amount} ago"
+
+
+def counted(count: int, name: str) -> str:
+    """Write a number with what is counted: ``1 model``, ``2 models``."""
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arriero.cli.amounts import counted
 from arriero.cli.exits import ExitCode
 from arriero.cli.printable import one_line
 from arriero.cli.session import Session, command
@@ -74,10 +75,10 @@ def _show(out: Output, report: AuditReport) -> None:
         out.text(str(problem))
     for note in report.notes:
         out.remark(f"note: {note}")
-    state = "whole" if report.ok else f"{len(report.problems)} problems"
+    state = "whole" if report.ok else counted(len(report.problems), "problem")
     out.remark(
-        f"{report.records} records, {report.first} to {report.last},"
-        f" in {report.files} files: {state}"
+        f"{counted(report.records, 'record')}, {report.first} to {report.last},"
+        f" in {counted(report.files, 'file')}: {state}"
     )
     if report.ok:
         out.text(f"{report.last}:{report.hash}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from arriero.cli.amounts import counted
 from arriero.cli.exits import ExitCode
 from arriero.cli.printable import one_line
 from arriero.cli.session import Session, command
@@ -119,7 +120,7 @@ def check(
         for said in problems.values():
             for one in said:
                 session.out.text(one_line(str(one)))
-        state = "all is well" if is_good else f"{sum(map(len, problems.values()))} problems"
+        state = "all is well" if is_good else counted(sum(map(len, problems.values())), "problem")
         session.out.remark(f"{found}, profiles {', '.join(filter(None, problems))}: {state}")
     if not is_good:
         raise typer.Exit(ExitCode.FAILED)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from arriero.cli.amounts import counted
 from arriero.cli.inputs import is_piped, lines_of, text_of
 from arriero.cli.names import ModelName
 from arriero.cli.session import Session
@@ -67,7 +68,9 @@ def embed(
     shape = _save(output, session.client, model, sources, dimensions, batch)
     if session.out.as_json:
         session.out.document({"file": str(output), "shape": shape})
-    session.out.remark(f"Wrote {shape[0]} vectors of {shape[1]} numbers to {output}.")
+    session.out.remark(
+        f"Wrote {counted(shape[0], 'vector')} of {counted(shape[1], 'number')} to {output}."
+    )
 
 
 def _sources(

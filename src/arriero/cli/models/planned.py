@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arriero.cli.amounts import counted
 from arriero.cli.exits import ExitCode
 from arriero.cli.models.group import models
 from arriero.cli.models.plan_text import plan_lines, plan_record
@@ -83,7 +84,7 @@ def lock(
         f"{one.kind} {one.model}{': ' if one.details else ''}{', '.join(one.details)}"
         for one in changed
     )
-    session.out.remark(f"{path}: {len(new.models)} models, {len(changed)} changed.")
+    session.out.remark(f"{path}: {counted(len(new.models), 'model')}, {len(changed)} changed.")
 
 
 def _known(name: str, models: Any) -> str:
@@ -211,4 +212,4 @@ def _tell(session: Session, report: Report) -> None:
     if not report.changes and not failures:
         return
     done = sum(change.state == "done" for change in report.changes)
-    session.out.remark(f"Applied: {done} changed, {len(failures)} hosts failed.")
+    session.out.remark(f"Applied: {done} changed, {counted(len(failures), 'host')} failed.")

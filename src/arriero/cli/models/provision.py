@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arriero.cli.amounts import counted
 from arriero.cli.session import Session
 from arriero.errors import RequestError
 
@@ -116,7 +117,7 @@ def locked_for(
         return old
     lock = provisioner.lock(wanted, old)
     lock.write(path)
-    session.out.remark(f"Locked {len(lock.models)} models in {path}.")
+    session.out.remark(f"Locked {counted(len(lock.models), 'model')} in {path}.")
     return lock
 
 
