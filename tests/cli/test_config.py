@@ -140,7 +140,7 @@ def test_the_defaults_shown_are_those_of_a_client() -> None:
     [
         ("[default.auth]\ntoken_env = 'GONE'", "auth.token_env", "environment variable GONE"),
         ("[default.auth]\nuser = 'me'\npassword_file = 'gone'", "auth.password_file",
-         "'{folder}/gone' cannot be read: FileNotFoundError"),
+         "'{folder}/gone' cannot be read: No such file or directory"),
         ("[default.auth.'http://a'.oauth2]\ntoken_url = 'https://b/t'\nclient_id = 'c'\n"
          "client_secret_env = 'GONE'", 'auth."http://a:80".oauth2.client_secret_env',
          "environment variable GONE"),

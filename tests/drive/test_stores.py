@@ -199,12 +199,17 @@ def test_processes_and_threads_write_at_once(tmp_path: Path) -> None:
 def test_a_damaged_file_is_set_aside(colour: Colour, tmp_path: Path) -> None:
     """It is kept for who wants to look, and a new one is begun."""
     path = tmp_path / "answers.db"
-    path.write_bytes(b"not a database at all" * 100)
+    before = store(path)
+    before.put("a", b"1")
+    before.close()
+    with path.open("r+b") as file:
+        file.seek(100)  # behind the head, which has the mark
+        file.write(b"not a table at all")
     client = colour.client(TAGS, ANSWER, cache=Cache(path=path))
     with pytest.warns(SecurityWarning, match="is damaged"):
         ask(colour, client)
     assert ask(colour, client) == "cache"
-    assert b"not a database" in next(tmp_path.glob("*.damaged-*")).read_bytes()
+    assert b"not a table" in next(tmp_path.glob("*.damaged-*")).read_bytes()
     assert client.statistics().cache.errors == 1
     colour.do(client.close())
 
@@ -221,6 +226,21 @@ def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
         kept.put("a", b"1")
     assert (kept.get("a"), path.read_bytes()) == (None, before)
     kept.close()
+
+
+@pytest.mark.parametrize(
+    "text", [b"root:x:0:0", b"not a database at all" * 100, b"SQLite format 3\0"]
+)
+def test_a_file_that_is_no_cache_is_left_alone(tmp_path: Path, text: bytes) -> None:
+    """It is neither written nor moved: what was meant is not ours to guess."""
+    path = tmp_path / "passwd"
+    path.write_bytes(text)
+    kept = store(path)
+    with pytest.warns(SecurityWarning, match="it is no cache"):
+        kept.put("a", b"1")
+    assert kept.get("a") is None
+    kept.close()
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (text, [path])
 
 
 def test_a_file_that_cannot_be_made_is_warned_of_once(tmp_path: Path) -> None:

@@ -333,6 +333,27 @@ def test_a_torn_last_line_is_told_apart_and_mended(tmp_path: Path) -> None:
     assert calls_in(path) == [0, 1, 0]
 
 
+@pytest.mark.parametrize("text", [b"root:x:0:0", b"my notes", b"\0\1\2", b'{"seq":2', b"a\nb"])
+def test_a_file_that_is_no_audit_log_is_left_alone(tmp_path: Path, text: bytes) -> None:
+    """A slip in a path costs nobody a file that has no line break to be told by."""
+    path = tmp_path / "notes.txt"
+    path.write_bytes(text)
+    with AuditLog(path) as log:
+        with pytest.raises(AuditFailed):
+            log.check()
+    assert path.read_bytes() == text
+
+
+@pytest.mark.parametrize("torn", [b'{"s', b'{"seq":1,"prev":"00', b"\0\0\0"])
+def test_a_torn_first_record_is_cut_off(tmp_path: Path, torn: bytes) -> None:
+    """Killed, or without power, while writing it: a log of ours goes on."""
+    path = tmp_path / "audit.jsonl"
+    path.write_bytes(torn)
+    written(path, 1)
+    assert verify_audit(path).ok
+    assert calls_in(path) == [0]
+
+
 def test_a_record_beyond_the_head_is_taken_up(tmp_path: Path) -> None:
     """Killed between line and head: the record counts."""
     path = tmp_path / "audit.jsonl"

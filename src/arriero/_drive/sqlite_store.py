@@ -20,7 +20,10 @@ from arriero.settings import Cache
 T = TypeVar("T")
 
 _MARK = 0x41525243
-"""``application_id``: "ARRC". Another program's database is not written to."""
+"""``application_id``: "ARRC". What has it not is somebody's file and not touched."""
+
+_MARK_AT = 68
+"""Where a file has it."""
 
 _TOUCH_S = 60.0
 """An entry that is read is marked as used once a minute at most: marking takes a write."""
@@ -177,12 +180,25 @@ class SqliteStore:
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        is_damaged = name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+        if is_damaged and self._is_ours():
             self._set_aside()
             return
         self._retry_s = time.monotonic() + 1.0
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = "it is no cache" if is_damaged else getattr(error, "strerror", None) or str(error)
         warn_once(f"Cache.path: {self._path!r} is not used: {reason}")
+
+    def _is_ours(self) -> bool:
+        """Look at the mark itself, as SQLite reads nothing of a damaged file.
+
+        Source: sqlite.org/fileformat.html, section 1.3.
+        """
+        try:
+            with open(self._path, "rb") as file:
+                head = file.read(_MARK_AT + 4)
+        except OSError:
+            return False
+        return head.startswith(b"SQLite format 3\0") and head[_MARK_AT:] == _MARK.to_bytes(4)
 
     def _set_aside(self) -> None:
         aside = f"{self._path}.damaged-{int(time.time())}-{os.getpid()}"

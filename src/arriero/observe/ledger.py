@@ -174,6 +174,8 @@ class Ledger:
             head = Head(link.seq, link.hash, head.number, size_now, head.began_s)
             rest = after
         if rest:
+            if head.seq == 0 and not _may_begin_a_log(rest):
+                raise Broken(f"{self.files.current.name} is no audit log but another file")
             os.ftruncate(self._log, head.size)
             torn = hashlib.sha256(rest).hexdigest()
             return self._write(head, _note("repair", cut_bytes=len(rest), cut_hash=torn))
@@ -247,6 +249,12 @@ def _last_line(descriptor: int) -> bytes:
 def _last(descriptor: int) -> str:
     """Give the hash of what is left at the end of a log that became shorter."""
     return hashlib.sha256(_last_line(descriptor)).hexdigest()
+
+
+def _may_begin_a_log(torn: bytes) -> bool:
+    """Tell whether bytes can be left of a first record; after a crash they may all be zero."""
+    first = b'{"seq":1,'
+    return not torn.strip(b"\0") or torn[: len(first)] == first[: len(torn)]
 
 
 def _note(kind: str, **about: object) -> bytes:
