@@ -133,6 +133,8 @@ def parsed_rule(text: object, what: str) -> HostRule:
         return HostRule(network=network, scheme=scheme, port=port)
     below = host.startswith("*.")
     name = plain_host(host[1:] if below else host)
+    if not host:
+        raise RequestError(f"{what}: {shown!r} names no host")
     if "*" in name or not name.strip("."):
         raise RequestError(
             f"{what}: {shown!r}: an asterisk stands for whole labels before a domain, as in"

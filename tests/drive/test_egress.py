@@ -299,3 +299,12 @@ def test_explain_knows_the_names(colour: Colour) -> None:
     with pytest.raises(RequestError, match=r"an Egress, such as .*, or None"):
         colour.client(egress=["x"])
     assert json.dumps(client.explain("list").rule) == '"host"'
+
+
+@pytest.mark.parametrize("host", ["http://", ":80"])
+def test_a_rule_without_a_host_is_told_that_it_has_none(host: str) -> None:
+    """And not something about asterisks."""
+    from arriero.errors import RequestError
+
+    with pytest.raises(RequestError, match="names no host"):
+        Egress(hosts=[host])

@@ -125,7 +125,7 @@ def test_a_lock_that_cannot_be_read_is_refused(tmp_path: Path, text: str, told: 
     """It is never taken for an empty one."""
     path = tmp_path / "models.lock"
     path.write_text(text)
-    with pytest.raises(RequestError, match=told):
+    with pytest.raises(RequestError, match=f"{told}.* delete it and run 'arriero models lock'"):
         read_lock(path)
 
 

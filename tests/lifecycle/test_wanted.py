@@ -72,7 +72,14 @@ def test_a_model_without_hosts_belongs_on_each() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[models.m]\nsytem = 'x'", "unknown field `sytem`.*did you mean 'system'"),
+        ("[models.m]\nsytem = 'x'", "models.'m': there is no key 'sytem'; did you mean 'system'"),
+        ("[models.m]\nlicenses = []", "no key 'licenses'; did you mean 'license' or 'licences'"),
+        ("[models.m]\npreload = 'yes'", "models.'m': preload: takes true or false, not a text"),
+        ("[models.m]\nnum_ctx = '5'", "num_ctx: takes a whole number, not a text"),
+        ("[models]\nm = 3", "models.'m': takes a table, not a whole number"),
+        ("[[models.m.smoke]]\nexpect = 'x'", r"models.'m': smoke\[0\]: needs 'prompt'"),
+        ("[defaults]\nhosts = 'x'\n[models]", "defaults.hosts: takes a list, not a text"),
+        ("", "needs 'models'"),
         ("[models.'a b']", "'a b' is no model name"),
         ("[models.m]\nsystem = 'x'", "'system' needs 'from' or 'files'"),
         ("[models.m]\nfrom = 'b'\ndigest = 'x'", "has no 'digest'"),
@@ -85,7 +92,7 @@ def test_a_model_without_hosts_belongs_on_each() -> None:
         ("[models.m]\nhosts = ['ftp://x']", "http or https"),
         ("[[models.m.smoke]]\nprompt = 'x'\nexpect = '('", "no regular expression"),
         ("[models.m\n", "line 1"),
-        ("x = 1", "unknown field `x`"),
+        ("x = 1", "there is no key 'x'"),
     ],
 )
 def test_what_makes_no_sense_is_said(text: str, told: str) -> None:

@@ -95,6 +95,10 @@ class Lock(msgspec.Struct, frozen=True):
         return base is None or base.digest == locked.base_digest
 
 
+_ANEW = "delete it and run 'arriero models lock'"
+"""It is not written over by itself: it may be the only one who knows what is in use."""
+
+
 def read_lock(path: str | Path = FILE) -> Lock:
     """Read a lock; one that is not there is empty.
 
@@ -113,11 +117,11 @@ def read_lock(path: str | Path = FILE) -> Lock:
         if raw.get("version") != VERSION:
             raise RequestError(
                 f"{path} has version {raw.get('version')!r}, this arriero reads {VERSION}:"
-                " make it anew with 'arriero models lock'"
+                f" take the arriero that wrote it, or {_ANEW}"
             )
         return msgspec.convert(raw, Lock)
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
-        raise RequestError(f"{path} is no lock: {cause}; mend it or make it anew") from cause
+        raise RequestError(f"{path} is no lock: {cause}; mend it, or {_ANEW}") from cause
 
 
 def require_fresh(lock: Lock, wanted: Wanted) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -161,10 +161,7 @@ def parse_wanted(text: str, folder: str | Path = ".") -> Wanted:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as cause:
         raise RequestError(str(cause)) from cause
-    try:
-        file = msgspec.convert(raw, _File)
-    except msgspec.ValidationError as cause:
-        raise RequestError(_explained(str(cause))) from cause
+    file = _converted(raw)
     models: dict[str, WantedModel] = {}
     for given, model in file.models.items():
         made = _checked(given, model, file.defaults)
@@ -174,14 +171,56 @@ def parse_wanted(text: str, folder: str | Path = ".") -> Wanted:
     return Wanted(_bases_first(models), Path(folder))
 
 
+def _converted(raw: dict[str, Any]) -> _File:
+    try:
+        return msgspec.convert(raw, _File)
+    except msgspec.ValidationError as cause:
+        where, told = "", cause
+        models: object = raw.get("models")
+        several = cast("dict[str, object]", models) if isinstance(models, dict) else {}
+        for name, model in several.items():
+            try:
+                msgspec.convert(model, WantedModel)
+            except msgspec.ValidationError as own:  # it says which model is meant
+                where, told = f"models.{name!r}: ", own
+                break
+        raise RequestError(where + _explained(str(told))) from cause
+
+
+_UNFIT = re.compile(
+    r"(?:Object contains unknown field `(?P<unknown>.*?)`"
+    r"|Object missing required field `(?P<missing>.*?)`"
+    r"|Expected `(?P<wanted>.*?)`, got `(?P<found>.*?)`)"
+    r"(?: - at `\$\.?(?P<path>.*?)`)?\Z"
+)
+"""What msgspec says, which knows JSON and not TOML."""
+
+_KINDS = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "array": "a list",
+    "object": "a table",
+}
+
+
 def _explained(message: str) -> str:
-    """Add what may have been meant to an unknown key."""
-    found = re.search(r"unknown field `(.*?)`", message)
+    """Say it in words of TOML, with what may have been meant by an unknown key."""
+    found = _UNFIT.match(message)
     if not found:
         return message
+    path = f"{found['path']}: " if found["path"] else ""
+    if found["missing"]:
+        return f"{path}needs {found['missing']!r}"
+    if found["wanted"]:
+        wanted = [_KINDS.get(kind, kind) for kind in found["wanted"].split(" | ") if kind != "null"]
+        given = _KINDS.get(found["found"], found["found"])
+        return f"{path}takes {' or '.join(wanted)}, not {given}"
     known = (*WantedModel.__struct_encode_fields__, "defaults", "models")
-    near = get_close_matches(found[1], known, 1)
-    return f"{message}; did you mean {near[0]!r}?" if near else message
+    near = " or ".join(map(repr, get_close_matches(found["unknown"], known, 2, 0.7)))
+    hint = f"; did you mean {near}?" if near else ""
+    return f"{path}there is no key {found['unknown']!r}{hint}"
 
 
 def _checked(given: str, model: WantedModel, defaults: _Defaults) -> WantedModel:
