@@ -46,3 +46,14 @@ def test_findings_can_be_read_by_programs(
     assert (code, document["ok"], document["host"]) == (0, True, server)
     assert {"check", "severity", "text", "remedy"} == set(document["findings"][0])
     assert "note" in [one["severity"] for one in document["findings"]]
+
+
+def test_a_narrow_terminal_cuts_nothing_off(
+    run: Run, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is longer than a line goes on in the next: an address is for copying."""
+    monkeypatch.setattr("arriero.cli.output.Output.is_terminal", True)
+    monkeypatch.setenv("COLUMNS", "40")
+    _, out, _ = run("doctor", host=server)
+    assert "\u2026" not in out
+    assert server in "".join(out.split())

@@ -86,10 +86,15 @@ def test_an_error_is_json_for_programs(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("words", [["models", "list"], ["run", "mini", "hi"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [["models", "list"], ["run", "mini", "hi"], ["--help"], ["run", "--help"]],
+    ids=" ".join,
+)
 def test_output_that_cannot_be_written_is_said(server: str, words: list[str]) -> None:
     """A disk that is full is no traceback, and no success."""
-    command = [sys.executable, "-m", "arriero", *words, "--host", server]
+    host = [] if "--help" in words else ["--host", server]
+    command = [sys.executable, "-m", "arriero", *words, *host]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (

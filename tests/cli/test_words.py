@@ -94,3 +94,10 @@ def test_a_completion_that_fails_is_empty(host: str, monkeypatch: pytest.MonkeyP
     """A shell that completes must not print errors."""
     monkeypatch.setenv("OLLAMA_HOST", host)
     assert complete_model("") == []
+
+
+def test_a_slip_in_the_name_of_an_option_is_refused() -> None:
+    """A server takes no notice of it; what is only unknown may be a newer server's."""
+    with pytest.raises(RequestError, match="no option 'temprature'; did you mean 'temperature'"):
+        options_of(["temprature=0"])
+    assert options_of(["num_gqa=8", "top_n=1"]) == {"num_gqa": 8, "top_n": 1}

@@ -32,7 +32,11 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         from arriero.cli.app import app
+        from arriero.cli.exits import output_failed
 
-        app(prog_name="arriero")
+        try:
+            app(prog_name="arriero")
+        except OSError as error:  # of stdout, before a command began: the text of --help
+            raise SystemExit(int(output_failed(error))) from error
     except KeyboardInterrupt:  # before the command could take it
         raise SystemExit(130) from None

@@ -60,7 +60,8 @@ def _show(out: Output, finding: Finding) -> None:
             out.text(f"{'':<22}-> {finding.remedy}")
         return
     line = Table.grid(padding=(0, 1))
-    line.add_row(severity, Text(f"{finding.check:<12}", "bold"), Text(printable(finding.text)))
+    text = Text(printable(finding.text), overflow="fold")
+    line.add_row(severity, Text(f"{finding.check:<12}", "bold"), text)
     out.console.print(line)
     if finding.remedy:
         out.console.print(Padding(Text(f"-> {printable(finding.remedy)}", "cyan"), (0, 0, 0, 22)))

@@ -125,6 +125,13 @@ def tell(error: ArrieroError, *, as_json: bool = False) -> None:
         complain(f"{text}; {advice}" if advice else text)
 
 
+def output_failed(error: OSError) -> ExitCode:
+    """Say that stdout takes nothing any more, and give the exit code."""
+    _forget_stdout()
+    complain(f"the output cannot be written: {error.strerror or error}")
+    return ExitCode.FAILED
+
+
 @contextmanager
 def endings_told(*, as_json: bool = False) -> Generator[None]:
     """Turn the ways a command can end early into what people see and an exit code."""
@@ -137,9 +144,7 @@ def endings_told(*, as_json: bool = False) -> Generator[None]:
         _forget_stdout()
         raise typer.Exit(ExitCode.BROKEN_PIPE) from error
     except OSError as error:  # of stdout likewise, such as a disk that is full
-        _forget_stdout()
-        complain(f"the output cannot be written: {error.strerror or error}")
-        raise typer.Exit(ExitCode.FAILED) from error
+        raise typer.Exit(output_failed(error)) from error
     except KeyboardInterrupt as interrupt:
         if sys.stderr.isatty():  # the shell's prompt goes below what the terminal made of Ctrl-C
             print(file=sys.stderr)

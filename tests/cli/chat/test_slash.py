@@ -28,6 +28,13 @@ def test_options_are_set_shown_and_unset(desk: Desk, capsys: pytest.CaptureFixtu
     assert "temperature=0.5, stop=x\n" in capsys.readouterr().err
 
 
+def test_a_slip_in_the_name_of_an_option_is_not_set(desk: Desk) -> None:
+    """The talk goes on as before."""
+    with pytest.raises(RequestError, match="did you mean 'temperature'"):
+        obey(desk, "/set temprature 0")
+    assert desk.conversation.options == {}
+
+
 def test_the_system_text_is_set_and_unset(desk: Desk) -> None:
     """A dash gives it back to the model."""
     obey(desk, "/system  Be brief. ")

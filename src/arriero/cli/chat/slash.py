@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arriero.cli.models.catalogue import sheet_of
-from arriero.cli.pairs import value_of
+from arriero.cli.pairs import refuse_slip, value_of
 from arriero.errors import RequestError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def _set(desk: Desk, rest: str) -> None:
         shown = ", ".join(f"{key}={value}" for key, value in options.items())
         desk.out.remark(shown or "No options are set: the model's own hold.")
     elif text.strip():
+        refuse_slip(name)
         options[name] = value_of(text.strip())
         desk.out.remark(f"{name} is {options[name]}.")
     else:
