@@ -222,7 +222,7 @@ def test_a_request_is_judged_before_it_waits_and_before_it_is_shared(colour: Col
 @pytest.mark.parametrize("stage", ["before", "after"])
 @pytest.mark.parametrize(
     ("function", "reason"),
-    [(breaks, "the function raised ValueError"), (lambda seen: "x", "the function gave a str")],
+    [(breaks, "the function raised ValueError"), (lambda seen: "x", "the function gave str")],
 )
 def test_a_broken_function_refuses(colour: Colour, stage: str, function: Any, reason: str) -> None:
     """What its exception quotes reaches no log."""

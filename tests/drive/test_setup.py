@@ -423,3 +423,11 @@ def test_a_message_without_a_role_is_refused() -> None:
         for wrong in ({"rol": "user", "content": "x"}, Message(content="x")):
             with pytest.raises(RequestError, match=r"messages\[0\] has no role"):
                 client.chat("m", [wrong])
+
+
+@pytest.mark.parametrize("token", ["", "  "])
+def test_an_empty_token_is_refused(token: str) -> None:
+    """It is a variable that was not set, and calls would go without a credential."""
+    for auth in (token, {"https://a": token}):
+        with pytest.raises(RequestError, match="auth: an empty token"):
+            Client("h", auth=auth)

@@ -93,7 +93,7 @@ def test_after_a_401_the_file_is_looked_at_again(colour: Colour, path: Path) -> 
     assert tokens_of(colour) == ["Bearer one", "Bearer now-0"]
 
 
-@pytest.mark.parametrize("text", [None, "", " \n", "ü", "x" * 70_000], ids=range(5))
+@pytest.mark.parametrize("text", [None, "", " \n", "ü", "a\nb\n", "x" * 70_000], ids=range(6))
 def test_without_a_good_file_the_last_token_is_used(
     colour: Colour, path: Path, text: str | None
 ) -> None:
@@ -150,6 +150,6 @@ def test_a_file_of_a_reply_is_not_ours_to_read(colour: Colour, path: Path) -> No
     """What a token looks like is the server's business, as long as it fits into a header."""
     rotate(path, "a b\x00c")
     client = colour.client(reply(b"{}"), auth=TokenFile(path))
-    with pytest.raises(ValueError, match="control character") as caught:
+    with pytest.raises(CredentialError, match="something else than a token") as caught:
         colour.do(client.version())
     assert "a b" not in str(caught.value)

@@ -208,7 +208,7 @@ class _Judge:
                 f"Content.{self._stage} is async: use AsyncClient, or a plain function"
             )
         if given is not None and type(given) is not type(asked):
-            failure = f"the function gave a {type(given).__name__}"
+            failure = f"the function gave {type(given).__name__}"
         if failure:
             self.failed(failure)
             return None

@@ -58,6 +58,8 @@ def is_httpx_auth(auth: object) -> bool:
 
 def _add(identity: Identity, origin: str, credential: object) -> None:
     if isinstance(credential, str):
+        if not credential.strip():
+            raise RequestError("auth: an empty token; to send none, give None")
         identity.fixed[origin] = f"Bearer {credential}"
         return
     if isinstance(credential, tuple):

@@ -97,6 +97,8 @@ class _FileToken:
             return Failure("it holds something else than a token")
         if not text or len(data) > _MOST_BYTES:
             return Failure("it is empty" if not text else "it is too long for a token")
+        if not text.isprintable():  # several lines, such as a key or a file of another kind
+            return Failure("it holds something else than a token")
         self._warn_of_others(mode)
         return text
 
