@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -216,3 +217,15 @@ def test_a_reader_that_goes_away_is_no_traceback(peer: Peer) -> None:
         process.stdout.close()
         err = process.stderr.read()
     assert (process.returncode, err) == (ExitCode.BROKEN_PIPE, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise there")
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["demo"]], ids=" ".join)
+def test_a_reader_that_never_came_has_its_code_too(words: list[str]) -> None:
+    """Whatever writes: a command, its help, or what takes no options of a session."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "arriero", *words]
+    with open(writing, "wb") as pipe:
+        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (ExitCode.BROKEN_PIPE, "")

@@ -32,10 +32,14 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         from arriero.cli.app import app
-        from arriero.cli.exits import output_failed
+        from arriero.cli.exits import ExitCode, output_failed
 
         try:
             app(prog_name="arriero")
+        except SystemExit as end:
+            if isinstance(end.__context__, BrokenPipeError):  # for which typer has a plain 1
+                raise SystemExit(int(ExitCode.BROKEN_PIPE)) from end
+            raise
         except OSError as error:  # of stdout, before a command began: the text of --help
             raise SystemExit(int(output_failed(error))) from error
     except KeyboardInterrupt:  # before the command could take it
