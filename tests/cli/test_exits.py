@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from arriero import errors
-from arriero.cli.exits import MEANINGS, ExitCode, exit_code_of
+from arriero.cli.exits import MEANINGS, ExitCode, exit_code_of, tell
 from arriero.cli.printable import wrapped
 from arriero.testing import ScriptedServer
 
@@ -229,3 +229,16 @@ def test_a_reader_that_never_came_has_its_code_too(words: list[str]) -> None:
     with open(writing, "wb") as pipe:
         done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (ExitCode.BROKEN_PIPE, "")
+
+
+def test_the_page_of_a_gateway_is_shown_without_its_markup(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Only of a page: a text with a tag in it is what somebody wrote."""
+    page = "<html><body><h1>503 Service Unavailable</h1>\nNo server.\n</body></html>"
+    tell(errors.ServerBusy(page, 503))
+    tell(errors.ServerBusy("write <b>", 503))
+    assert capsys.readouterr().err.splitlines() == [
+        "arriero: 503 Service Unavailable No server. (status code: 503)",
+        "arriero: write <b> (status code: 503)",
+    ]

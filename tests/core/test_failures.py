@@ -129,6 +129,11 @@ def test_a_server_that_is_not_there_says_what_to_start() -> None:
         error_of_fault(refused, LIMITS, spent_s=0, streaming=False)
     )
     assert str(error_of_fault(stranger, LIMITS, spent_s=0, streaming=False)).endswith(
-        "local issuer certificate: if it is the right server, name its authority with Tls(ca=...)"
+        "local issuer certificate: if it is the right server, name its authority with Tls(ca=...),"
+        " or in SSL_CERT_FILE"
+    )
+    plain = Fault("connect", "connect", "tls: wrong version number")
+    assert str(error_of_fault(plain, LIMITS, spent_s=0, streaming=False)).endswith(
+        "it may speak plain HTTP there; its URL then begins with http://"
     )
     assert str(error_of_fault(unknown, LIMITS, spent_s=0, streaming=False)) == "name not found"

@@ -80,12 +80,14 @@ def _awaited(fault: Fault, budget: str) -> str:
 
 
 _REFUSED_THERE = "connection refused"
+_STRANGER = "if it is the right server, name its authority with Tls(ca=...), or in SSL_CERT_FILE"
+_NO_TLS = "it may speak plain HTTP there; its URL then begins with http://"
 _REMEDIES = {
     _REFUSED_THERE: "nothing listens there; start 'ollama serve' or 'arriero serve'",
-    "certificate not accepted: unable to get": "if it is the right server, name its authority"
-    " with Tls(ca=...)",
-    "certificate not accepted: self": "if it is the right server, name its authority with"
-    " Tls(ca=...)",
+    "certificate not accepted: unable to get": _STRANGER,
+    "certificate not accepted: self": _STRANGER,
+    "tls: wrong version number": _NO_TLS,
+    "tls: record layer failure": _NO_TLS,
 }
 
 

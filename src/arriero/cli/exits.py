@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -106,7 +107,7 @@ def exit_code_of(error: ArrieroError) -> ExitCode:
 def tell(error: ArrieroError, *, as_json: bool = False) -> None:
     """Write an error to stderr, and what its notes advise: for people, or as a line of JSON."""
     # An error within a stream has no status; the number stands for that, and says nothing.
-    text = str(error).removesuffix(" (status code: -1)")
+    text = _without_markup(str(error).removesuffix(" (status code: -1)"))
     notes: list[str] = getattr(error, "__notes__", [])
     # Which call went where is for tracebacks: whoever typed the command knows.
     advice = "; ".join(note for note in notes if note != f"{error.call} at {error.host}")
@@ -123,6 +124,12 @@ def tell(error: ArrieroError, *, as_json: bool = False) -> None:
         print(json.dumps(record), file=sys.stderr)
     else:
         complain(f"{text}; {advice}" if advice else text)
+
+
+def _without_markup(text: str) -> str:
+    """Give what a page says: gateways answer for a server that is gone with one in HTML."""
+    is_page = text.lstrip()[:9].lower().startswith(("<html", "<!doctype"))
+    return re.sub(r"<[^>]*>", " ", text) if is_page else text
 
 
 def output_failed(error: OSError) -> ExitCode:
