@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,10 @@ from hypothesis import settings
 
 settings.register_profile("suite", deadline=None, max_examples=60)
 settings.load_profile("suite")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts its background jobs so, and so would be every program that is run here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOMS = Path(__file__).parent
 QUIET_ROOMS = {"core", "types", "drive", "wire", "schema", "testing", "tools", "governance"}
