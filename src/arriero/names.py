@@ -5,6 +5,7 @@ Source: Ollama v0.33.0-rc2, types/model/name.go and internal/modelref.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -96,6 +97,16 @@ def split_source(text: str) -> tuple[str, Source]:
     if source and _one_source(base)[1] not in ("", source):
         raise ConflictingSource(f'use either :local or :cloud, not both: "{text}"')
     return base, source
+
+
+@functools.lru_cache(256)
+def folded_name(text: str) -> str:
+    """Give a name as its server compares it; "" for one that runs elsewhere, or is none."""
+    try:
+        name, source = split_source(text.strip())
+        return "" if source == "cloud" else parse_name(name).folded
+    except (InvalidName, ConflictingSource):
+        return ""
 
 
 def _one_source(text: str) -> tuple[str, Source]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from arriero._checks import check_count, check_function, check_kind, check_number
 from arriero.errors import RequestError
+from arriero.names import folded_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,6 +207,19 @@ class RedisRates:
         check_number(self, "timeout_s", above_zero=True)
 
 
+def _check_per_model(limits: Mapping[Any, object] | None) -> None:
+    check_kind("Limits.per_model", limits, Mapping, "such as {'llama3.2': 2}")
+    seen: dict[str, str] = {}
+    for model, most in (limits or {}).items():
+        if not isinstance(model, str):
+            raise RequestError(f"Limits.per_model: names of models, not {model!r}")
+        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+            raise RequestError(f"Limits.per_model[{model!r}] takes 1 or more, not {most!r}")
+        twin = seen.setdefault(folded_name(model) or model, model)
+        if twin != model:
+            raise RequestError(f"Limits.per_model: {twin!r} and {model!r} are the same model")
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much of a server one client takes. None means no limit. Off by default.
@@ -219,7 +233,7 @@ class Limits:
     """Most calls at a time; a stream counts until it ends. With `adaptive`, the most that
     the limit may grow to."""
     per_model: Mapping[str, int] | None = None
-    """Most calls at a time for single models, by name as given to the call."""
+    """Most calls at a time for single models; ``m`` and ``M:latest`` are the same one."""
     queue: int = 1000
     """Most calls that wait; one more is refused with `LimitReached`."""
     max_wait_s: Seconds = 300.0
@@ -245,10 +259,7 @@ class Limits:
                 raise RequestError("Limits.shared needs requests_per_s or tokens_per_s")
         check_count(self, "concurrency", least=1)
         check_count(self, "queue", least=0)
-        check_kind("Limits.per_model", self.per_model, Mapping, "such as {'llama3.2': 2}")
-        for model, most in (self.per_model or {}).items():
-            if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-                raise RequestError(f"Limits.per_model[{model!r}] takes 1 or more, not {most!r}")
+        _check_per_model(self.per_model)
         for name in ("max_wait_s", "requests_per_s", "tokens_per_s"):
             check_number(self, name, above_zero=True)
 

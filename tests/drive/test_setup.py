@@ -396,6 +396,8 @@ def test_an_observer_that_cannot_be_called_is_refused() -> None:
         lambda: Pool(keep_idle=None),
         lambda: Pool(max_connections="5"),
         lambda: Limits(per_model=3),
+        lambda: Limits(per_model={1: 2}),
+        lambda: Limits(per_model={"m": 1, "M:latest": 2}),
         lambda: CallPolicy(retry=3),
         lambda: CallPolicy(metadata=[1]),
     ],

@@ -7,7 +7,6 @@ once when this client itself pulls, creates, copies or deletes.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from arriero._core.ndjson import RecordDecoder
 from arriero._core.operations import exchanged
 from arriero._core.progress import Progress, Target, begun, earliest
 from arriero.errors import ArrieroError
-from arriero.names import ConflictingSource, InvalidName, parse_name, split_source
+from arriero.names import folded_name
 from arriero.settings import Timeouts
 from arriero.types.models import ListResponse
 
@@ -60,17 +59,17 @@ class Listed:
 
     def of(self, model: str) -> str:
         """Give the digest of a model; "" if it is not known."""
-        found = self._models.get(_folded(model))
+        found = self._models.get(folded_name(model))
         return found.digest if found is not None else ""
 
     def reliable(self, model: str) -> str:
         """The same, but for models that run elsewhere: what answers may be another one then."""
-        found = self._models.get(_folded(model))
+        found = self._models.get(folded_name(model))
         return found.digest if found is not None and not found.is_remote else ""
 
     def lacks(self, model: str) -> bool:
         """Tell whether a model of this server is not on its list."""
-        name = _folded(model)
+        name = folded_name(model)
         return self.is_list and bool(name) and name not in self._models
 
     def confirmed(self, models: Mapping[str, _Model], now_s: float) -> bool:
@@ -117,7 +116,7 @@ class Digests:
             self._listed[host] = Listed(None, now_s)
             return
         models = {
-            _folded(one.model or one.name or ""): _Model(one.digest, bool(one.remote_host))
+            folded_name(one.model or one.name or ""): _Model(one.digest, bool(one.remote_host))
             for one in answer.models
             if one.digest
         }
@@ -141,16 +140,6 @@ class Digests:
         """Take in that a call begins or ends; after some, names stand for something else."""
         if call.path in _CHANGES:
             self._listed.clear()
-
-
-@functools.lru_cache(256)
-def _folded(model: str) -> str:
-    """Give a name as its server compares it; "" for one that runs elsewhere, or is none."""
-    try:
-        name, source = split_source(model.strip())
-        return "" if source == "cloud" else parse_name(name).folded
-    except (InvalidName, ConflictingSource):
-        return ""
 
 
 def asked(

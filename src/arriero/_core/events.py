@@ -113,6 +113,7 @@ class RecordsArrived(msgspec.Struct, frozen=True):
 
 
 Outcome: TypeAlias = Literal["ok", "failed", "cancelled"]
+"""How a call ended."""
 
 
 class CallEnded(msgspec.Struct, frozen=True):

@@ -78,6 +78,19 @@ def test_a_model_at_its_limit_lets_others_pass() -> None:
     assert [one.is_ready for one in calls] == [True, False, True, True]
 
 
+@pytest.mark.parametrize(
+    ("limited", "asked"),
+    [("m", "m:latest"), ("M:latest", "m"), ("ns/m:7b", "NS/M:7B"), ("m:cloud", "m:cloud")],
+)
+def test_a_model_is_one_however_it_is_written(limited: str, asked: str) -> None:
+    """As for the server; nobody gets round a limit by writing out a tag."""
+    queue = Queue(Limits(per_model={limited: 1}))
+    first, second, other = permit(model=limited), permit(model=asked), permit(model="m:1b")
+    entered(queue, first, second, other)
+    assert [one.is_ready for one in (first, second, other)] == [True, False, True]
+    assert order(queue, [first], [second]) == [0]
+
+
 def test_a_full_queue_refuses() -> None:
     """It says how many wait and run; who was refused has no place."""
     queue = Queue(Limits(concurrency=1, queue=1))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal, TypeAlias
+from typing import Literal
 
+from arriero._core.events import Outcome
 from arriero._core.policy.adaptive import WAITED_S, AdaptiveLimit
 from arriero._core.ticket import Ticket
+from arriero.names import folded_name
 from arriero.settings import Limits
-
-Outcome: TypeAlias = Literal["ok", "failed", "cancelled"]
-"""How a call ended."""
 
 _SMOOTHING = 0.2
 """Weight of the newest call in the mean time a call takes."""
@@ -60,7 +59,7 @@ class Queue:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._adaptive = AdaptiveLimit(limits.concurrency) if limits.adaptive else None
-        self._per_model = dict(limits.per_model or {})
+        self._per_model = {_key(name): most for name, most in (limits.per_model or {}).items()}
         self._lanes: dict[int, dict[str, deque[Permit]]] = {}
         self._running_of_tenant: dict[str, int] = {}
         self._running_of_model: dict[str, int] = {}
@@ -173,23 +172,22 @@ class Queue:
             return False
         if not self._per_model:
             return True
-        most = self._per_model.get(permit.model)
-        return most is None or self._running_of_model.get(permit.model, 0) < most
+        model = _key(permit.model)
+        most = self._per_model.get(model)
+        return most is None or self._running_of_model.get(model, 0) < most
 
     def _admit(self, permit: Permit, now_s: float) -> None:
         permit.state, permit.admitted_s, permit.is_ready = "running", now_s, True
         self.running += 1
         self._count(self._running_of_tenant, permit.tenant, 1)
-        if permit.model in self._per_model:
-            self._count(self._running_of_model, permit.model, 1)
+        self._count_model(permit, 1)
         self._turn += 1
         self._served[permit.tenant] = self._turn
 
     def _stop_running(self, permit: Permit) -> None:
         self.running -= 1
         self._count(self._running_of_tenant, permit.tenant, -1)
-        if permit.model in self._per_model:
-            self._count(self._running_of_model, permit.model, -1)
+        self._count_model(permit, -1)
         self._forget_idle(permit.tenant)
 
     def _line_up(self, permit: Permit) -> deque[Permit]:
@@ -213,6 +211,10 @@ class Queue:
             return
         if not self._lanes or not any(tenant in lane for lane in self._lanes.values()):
             self._served.pop(tenant, None)
+
+    def _count_model(self, permit: Permit, change: int) -> None:
+        if self._per_model and (model := _key(permit.model)) in self._per_model:
+            self._count(self._running_of_model, model, change)
 
     @staticmethod
     def _count(counts: dict[str, int], name: str, change: int) -> None:
@@ -239,3 +241,8 @@ class Queue:
         if self._mean_s is None or limit is None:
             return None
         return (self.waiting + 1) / limit * self._mean_s
+
+
+def _key(model: str) -> str:
+    """Give one text for all the ways to write a model's name."""
+    return folded_name(model) or model
