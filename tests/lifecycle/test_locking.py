@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from arriero.errors import RequestError
+from arriero.errors import NotFound, RequestError, ServerBusy
 from arriero.lifecycle import Journal, Lock, read_lock
 from arriero.lifecycle.lockfile import require_fresh
 from tests.lifecycle.fleet import Herd
@@ -54,11 +54,21 @@ def test_the_newest_is_that_of_the_registry(journal: Journal) -> None:
 
 def test_what_nobody_has_cannot_be_locked(journal: Journal) -> None:
     """Nor can a version that is gone."""
-    with pytest.raises(RequestError, match="the registry does not answer for x:latest"):
+    with pytest.raises(NotFound) as caught:
         herd(journal, "[models.x]").relock()
+    assert "x:latest cannot be locked" in caught.value.__notes__[-1]
     text = f"[models.m]\ndigest = '{OLD.digest}'"
     with pytest.raises(RequestError, match=rf"locked at {OLD.digest}: .* now has {NEW.digest}"):
         herd(journal, text).relock()
+
+
+def test_a_registry_that_fails_is_named_by_its_own_error(journal: Journal) -> None:
+    """So that whoever runs it knows whether to try again."""
+    one = herd(journal, "[models.x]")
+    one.server._registry = lambda path: (503, [])  # type: ignore[method-assign]
+    with pytest.raises(ServerBusy) as caught:
+        one.relock()
+    assert "the registry says this" in caught.value.__notes__[-1]
 
 
 def test_a_licence_that_cannot_be_read_is_unknown(journal: Journal) -> None:

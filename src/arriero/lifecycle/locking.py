@@ -12,7 +12,6 @@ import msgspec
 from arriero._core import registry
 from arriero._core.api import models as calls
 from arriero._core.api import service
-from arriero._core.api.ensure import offered
 from arriero._core.effects import HashFile, Operation
 from arriero._core.progress import Target
 from arriero._core.registry import Manifest, checked_name
@@ -55,7 +54,8 @@ def locked(
         newest: Whether what the registry has now is wanted, whatever the host has.
 
     Raises:
-        RequestError: neither the registry nor the host knows it, or a file cannot be read.
+        RequestError: a version that is wanted is nowhere, or a file cannot be read.
+        ArrieroError: the host does not have it, and the registry answered with this, or not at all.
     """
     version = yield from asked(service.version())
     if not model.is_made:
@@ -125,12 +125,16 @@ def _pulled(model: WantedModel, *, newest: bool) -> Work[_Found]:
     there = state.with_digest(wanted) if wanted else None
     if there is not None:
         return (yield from _from_host(there, wanted, None))
-    manifest: Manifest | None = yield Ask(partial(offered, name=parts, insecure=model.insecure))
-    if manifest is None:
-        raise RequestError(
-            f"{model.name} cannot be locked: the registry does not answer for {model.pull_name},"
-            " and the host does not have it; pull it there once, or mend the name"
+    try:
+        manifest = yield from asked(registry.manifest(parts, insecure=model.insecure))
+    except Stopped:
+        raise
+    except ArrieroError as error:
+        error.add_note(
+            f"{model.name} cannot be locked: the registry says this, and the host does not have"
+            f" {model.pull_name}; pull it there once, or mend the name"
         )
+        raise
     if wanted and manifest.digest != wanted:
         raise RequestError(
             f"{model.name} cannot be locked at {wanted}: the registry now has {manifest.digest},"
