@@ -1,10 +1,13 @@
-"""Ends of calls, as clients tell of them."""
+"""Ends of calls, as clients tell of them, and audit logs of such."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from arriero import AuditLog
 from arriero._core.events import CallEnded
+from arriero.observe.verify import audit_records
 from arriero.settings import CallPolicy
 from arriero.types.chat import ChatResponse
 
@@ -44,3 +47,20 @@ def ended(id: int = 1, **changes: Any) -> CallEnded:
         "digest_age_s": 1.5,
     }
     return CallEnded(**{**fields, **changes})
+
+
+def written(path: Path, count: int, **arguments: Any) -> None:
+    """Write some calls."""
+    with AuditLog(path, **arguments) as log:
+        for number in range(count):
+            log.write(ended(number))
+
+
+def calls_in(path: Path) -> list[int]:
+    """Give the numbers of the calls in a log."""
+    return [one["id"] for one in audit_records(path) if one["kind"] == "call"]
+
+
+def everything(path: Path) -> list[Path]:
+    """Give all files of a log."""
+    return sorted(path.parent.iterdir())
